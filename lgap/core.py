@@ -85,20 +85,20 @@ def save_tensors(
 ):
     "Write tensors and metadata atomically, with a digest of the content."
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    head = dict(meta=json.dumps(meta or {}, sort_keys=True), digest=digest({k: digest(v) for k, v in tensors.items()}))
-    with atomic_path(path) as tmp: save_file(tensors, str(tmp), metadata=head)
+    head = dict(digest=digest({k: digest(v) for k, v in tensors.items()}), meta=meta or {})
+    with atomic_path(path) as tmp: save_file(tensors, str(tmp), metadata=dict(lgap=json.dumps(head, sort_keys=True)))
 
 def load_tensors(
     path, # a file of `save_tensors`
 ) -> tuple[dict, dict]: # tensors, metadata
     "Read and verify a file of `save_tensors`; raises `DamagedFile` when it is truncated or altered."
     try:
-        with safe_open(str(path), 'pt') as f: head, ts = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
+        with safe_open(str(path), 'pt') as f: head, ts = json.loads((f.metadata() or {}).get('lgap', '{}')), {k: f.get_tensor(k) for k in f.keys()}
     except FileNotFoundError: raise
     except Exception as e: raise DamagedFile(f'{path} is truncated or not a safetensors file ({e}); delete it and run again.') from e
     if head.get('digest') != digest({k: digest(v) for k, v in ts.items()}):
         raise DamagedFile(f'{path} does not match its own digest; delete it and run again.')
-    return ts, json.loads(head['meta'])
+    return ts, head['meta']
 
 # %% ../nbs/00_core.ipynb #48e4d7b0
 def project_root() -> Path:

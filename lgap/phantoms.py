@@ -35,17 +35,17 @@ def chest(finding, P, R, size, k=1.):
     cx, sg = (-.4, .4)[s], (-1, 1)[s]
     if finding == 1: # fluid: a meniscus fills the costophrenic angle
         m = soft(.33 + dy - R.uniform(0, .08) - y - .5 * np.maximum(sg * x - .35, 0), .03) * soft(sides[s] - .02, .03)
-        img = img + k * .16 * m
+        img = img + k * .13 * m
     if finding == 2: # reticular texture in the lower zones of both lungs
         m = np.clip(lungs[0] + lungs[1], 0, 1) * soft(-.05 - y, .12)
-        img = img + k * .05 * m * fractal(R, size, .6, size / 8)
+        img = img + k * .045 * m * fractal(R, size, .6, size / 8)
     if finding == 3: # a solitary nodule, 2-4 % of the image width in radius
         m = soft(ellipse(x, y, cx + R.uniform(-.1, .1), R.uniform(-.35, .2) + dy, *R.uniform(.06, .09, 2)), .03)
-        img = img + k * .14 * m
+        img = img + k * .24 * m
     if finding == 4: # air at the apex: no markings, a thin pleural line
         edge = sides[s] + R.uniform(.07, .11)
         m = soft(np.maximum(-edge, np.maximum(sides[s], y + .05 - dy)), .02)
-        img = img - k * .09 * m + k * .11 * np.exp(-(edge / .025)**2) * soft(y + .05 - dy, .05)
+        img = img - k * .09 * m + k * .09 * np.exp(-(edge / .025)**2) * soft(y + .05 - dy, .05)
     img = R.uniform(.9, 1.1) * img + R.uniform(-.04, .04) + .012 * R.standard_normal(img.shape)
     return np.clip(img, 0, 1)[..., None], m > .5
 
@@ -129,14 +129,14 @@ def ct(finding, P, R, size, k=1.):
     cx = (-.42, .42)[s]
     if finding == 1: # hazy, vessels stay visible
         m = soft(contour(x, y, cx + R.uniform(-.1, .1), R.uniform(-.2, .2) + dy, R.uniform(.17, .24), R, .15), .06) * lungs[s]
-        img = img + k * .075 * m
+        img = img + k * .12 * m
     if finding == 2: # many small holes, darker than lung
         holes = blur(R.standard_normal((size, size)), .035); holes = holes / holes.std()
         m = soft(.6 - holes, .15) * np.clip(lungs[0] + lungs[1], 0, 1) * soft(y - R.uniform(.1, .4), .1)
-        img = img - k * .075 * m
+        img = img - k * .11 * m
     if finding == 3: # solid, rounder and larger than a vessel
         m = soft(ellipse(x, y, cx + R.uniform(-.08, .08), R.uniform(-.25, .25) + dy, *R.uniform(.055, .075, 2)), .02) * lungs[s]
-        img = img + k * .3 * m
+        img = img + k * .36 * m
     if finding == 4: # crescent of fluid along the posterior wall
         m = soft(np.maximum(ds[s] - .01, R.uniform(.22, .3) + dy - y), .03); img = img + k * .4 * m
     img = img + .02 * R.standard_normal(img.shape)
@@ -150,17 +150,17 @@ def _heart(x, y, P, R, finding, k):
     cx, cy, sc = R.uniform(-.06, .06), R.uniform(-.02, .08), P.uniform(.9, 1.05)
     x, y = (x - cx) / sc, (y - cy) / sc
     a = P.uniform(-.2, .2) + R.uniform(-.12, .12); x, y = x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)
-    left = 1 - (.3 * k if finding == 3 else 0) # a small ventricle
+    left = 1 - (.2 * k if finding == 3 else 0) # a small ventricle
     rv = ellipse(x, y, -.22, -.06, .17 * P.uniform(.9, 1.1), .3); lv = ellipse(x, y, .21, -.06, .18 * left * P.uniform(.9, 1.1), .32 * left)
     ra, la = ellipse(x, y, -.22, .42, .17, .15), ellipse(x, y, .21, .42, .16, .15)
     heart = ellipse(x, y, 0, .1, .52, .66)
     gap = P.uniform(.03, .045); img = .28 + .3 * soft(heart, .03)
     if finding == 2: # a dark rim outside the myocardium
-        m = soft(np.maximum(heart - .075, -heart - .005), .015) * soft(-x - R.uniform(-.1, .2), .1); img = img - k * .3 * m
+        m = soft(np.maximum(heart - .075, -heart - .005), .015) * soft(-x - R.uniform(-.1, .2), .1); img = img - k * .16 * m
     for d in (rv, lv, ra, la): img = img * (1 - .88 * soft(d, gap * .6))
     img = img + .12 * soft(np.abs(x) - .02, .015) * soft(np.abs(y - .15) - .35, .03)
     if finding == 1: # a hole in the septum
-        m = soft(ellipse(x, y, 0, R.uniform(-.02, .12), .09, R.uniform(.05, .07)), .02); img = img * (1 - k * .72 * m)
+        m = soft(ellipse(x, y, 0, R.uniform(-.02, .12), .09, R.uniform(.05, .07)), .02); img = img * (1 - k * .5 * m)
     if finding == 3: m = soft(lv, .02)
     return np.clip(img, .02, 1), m if finding else np.zeros_like(img)
 
