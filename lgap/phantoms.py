@@ -129,17 +129,17 @@ def ct(finding, P, R, size, k=1.):
     cx = (-.42, .42)[s]
     if finding == 1: # hazy, vessels stay visible
         m = soft(contour(x, y, cx + R.uniform(-.1, .1), R.uniform(-.2, .2) + dy, R.uniform(.17, .24), R, .15), .06) * lungs[s]
-        img = img + k * .12 * m
+        img = img + k * .16 * m
     if finding == 2: # many small holes, darker than lung
         holes = blur(R.standard_normal((size, size)), .035); holes = holes / holes.std()
         m = soft(.6 - holes, .15) * np.clip(lungs[0] + lungs[1], 0, 1) * soft(y - R.uniform(.1, .4), .1)
-        img = img - k * .11 * m
+        img = img - k * .14 * m
     if finding == 3: # solid, rounder and larger than a vessel
-        m = soft(ellipse(x, y, cx + R.uniform(-.08, .08), R.uniform(-.25, .25) + dy, *R.uniform(.055, .075, 2)), .02) * lungs[s]
-        img = img + k * .36 * m
+        m = soft(ellipse(x, y, cx + R.uniform(-.08, .08), R.uniform(-.25, .25) + dy, *R.uniform(.08, .11, 2)), .02) * lungs[s]
+        img = img + k * .42 * m
     if finding == 4: # crescent of fluid along the posterior wall
         m = soft(np.maximum(ds[s] - .01, R.uniform(.22, .3) + dy - y), .03); img = img + k * .4 * m
-    img = img + .02 * R.standard_normal(img.shape)
+    img = img + .012 * R.standard_normal(img.shape)
     return np.clip(img * R.uniform(.95, 1.05), 0, 1)[..., None], m > .5
 
 # %% ../nbs/00b_phantoms.ipynb #e5a1a6c9
@@ -150,17 +150,17 @@ def _heart(x, y, P, R, finding, k):
     cx, cy, sc = R.uniform(-.06, .06), R.uniform(-.02, .08), P.uniform(.9, 1.05)
     x, y = (x - cx) / sc, (y - cy) / sc
     a = P.uniform(-.2, .2) + R.uniform(-.12, .12); x, y = x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)
-    left = 1 - (.2 * k if finding == 3 else 0) # a small ventricle
+    left = 1 - (.25 * k if finding == 3 else 0) # a small ventricle
     rv = ellipse(x, y, -.22, -.06, .17 * P.uniform(.9, 1.1), .3); lv = ellipse(x, y, .21, -.06, .18 * left * P.uniform(.9, 1.1), .32 * left)
     ra, la = ellipse(x, y, -.22, .42, .17, .15), ellipse(x, y, .21, .42, .16, .15)
     heart = ellipse(x, y, 0, .1, .52, .66)
     gap = P.uniform(.03, .045); img = .28 + .3 * soft(heart, .03)
     if finding == 2: # a dark rim outside the myocardium
-        m = soft(np.maximum(heart - .075, -heart - .005), .015) * soft(-x - R.uniform(-.1, .2), .1); img = img - k * .16 * m
+        m = soft(np.maximum(heart - .075, -heart - .005), .015) * soft(-x - R.uniform(-.1, .2), .1); img = img - k * .22 * m
     for d in (rv, lv, ra, la): img = img * (1 - .88 * soft(d, gap * .6))
     img = img + .12 * soft(np.abs(x) - .02, .015) * soft(np.abs(y - .15) - .35, .03)
     if finding == 1: # a hole in the septum
-        m = soft(ellipse(x, y, 0, R.uniform(-.02, .12), .09, R.uniform(.05, .07)), .02); img = img * (1 - k * .5 * m)
+        m = soft(ellipse(x, y, 0, R.uniform(-.02, .12), .09, R.uniform(.05, .07)), .02); img = img * (1 - k * .65 * m)
     if finding == 3: m = soft(lv, .02)
     return np.clip(img, .02, 1), m if finding else np.zeros_like(img)
 
@@ -168,9 +168,9 @@ def us(finding, P, R, size, k=1.):
     "Draw a cardiac ultrasound frame; returns (image [size, size, 1], mask [size, size])."
     x, y = grid(size)
     img, m = _heart(x, y, P, R, finding, k)
-    grain = [blur(R.standard_normal((size, size)), .03) for _ in range(2)]
+    grain = [blur(R.standard_normal((size, size)), .045) for _ in range(2)]
     amp = np.hypot(*grain); amp = amp / amp.mean()
     depth = np.hypot(x, y + 1.15)
-    img = img * amp**.45 * (1.1 - .22 * depth)
+    img = img * amp**.4 * (1.1 - .22 * depth)
     fan = soft(np.maximum(np.abs(np.arctan2(x, y + 1.15)) - .66, np.maximum(depth - 2.05, .12 - depth)), .01)
     return np.clip(np.clip(img, 0, 1)**.8 * fan + .006 * R.standard_normal(img.shape), 0, 1)[..., None], m * fan > .5

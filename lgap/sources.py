@@ -19,8 +19,8 @@ from .phantoms import chest, derm, ct, us, CHEST, DERM, CT, US
 def phantom_table() -> dict:
     "Name -> (drawer, class names, class frequencies, strength of the finding) of the four phantom benchmarks."
     five, four = (.60, .20, .11, .063, .027), (.70, .18, .09, .03)
-    return {'phantom-chest': (chest, CHEST, five, 1.), 'phantom-derm': (derm, DERM, five, 1.),
-            'phantom-ct': (ct, CT, five, 1.), 'phantom-us': (us, US, four, 1.)}
+    return {'phantom-chest': (chest, CHEST, five, 1.3), 'phantom-derm': (derm, DERM, five, 1.3),
+            'phantom-ct': (ct, CT, five, 1.4), 'phantom-us': (us, US, four, 1.)}
 
 def phantom_patients(
     n: int, # number of images

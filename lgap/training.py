@@ -97,6 +97,7 @@ def flip_rotate(
     "Horizontal flip with probability 1/2 and a rotation, for images and reconstructions."
     a = (torch.rand(len(x), generator=gen) * 2 - 1) * degrees * torch.pi / 180
     f = 1 - 2. * (torch.rand(len(x), generator=gen) < .5)
+    if not degrees: return torch.where((f < 0).to(x.device).view(-1, 1, 1, 1), x.flip(-1), x)
     th = torch.stack([f * a.cos(), -a.sin(), 0 * a, f * a.sin(), a.cos(), 0 * a], 1).view(-1, 2, 3).to(x)
     return F.grid_sample(x, F.affine_grid(th, x.shape, align_corners=False), padding_mode='border', align_corners=False)
 
@@ -181,7 +182,7 @@ def train_run(
     counts = y[fold.train].sum(0) if y.ndim == 2 else torch.bincount(y[fold.train], minlength=n_classes)
     crit = Criterion(run.loss, counts.cpu(), run.beta, y.ndim == 2).to(dev)
     net = build(run, x.shape[1], n_classes, x.shape[-1]).to(dev, memory_format=torch.channels_last)
-    opt = torch.optim.Adam(net.parameters(), run.lr)
+    opt = torch.optim.Adam(net.parameters(), run.lr, fused=True)
     steps = run.epochs * -(-len(fold.train) // run.bs)
     sched = torch.optim.lr_scheduler.OneCycleLR(opt, run.lr, total_steps=steps + run.epochs) if run.schedule == 'cosine' else None
     history, state = _fit(run, net, batches, y, fold, crit, opt, sched)
