@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['InputError', 'DamagedFile', 'require', 'lookup', 'digest', 'file_digest', 'atomic_path', 'save_tensors',
-           'load_tensors', 'project_root', 'data_home', 'pick_device', 'seed_everything']
+           'load_tensors', 'project_root', 'data_home', 'find_path', 'pick_device', 'seed_everything']
 
 # %% ../nbs/00_core.ipynb #09285743
 import hashlib, json, os, random, tempfile
@@ -68,9 +68,8 @@ def atomic_path(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, tmp = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name[:80]}.', suffix=path.suffix); os.close(fd)
-        os.chmod(tmp, 0o644)
         yield Path(tmp)
-        os.replace(tmp, path); tmp = None
+        os.chmod(tmp, 0o644); os.replace(tmp, path); tmp = None
     except (OSError, SafetensorError) as e:
         raise InputError(f'Cannot write {path}: {e}. Free some space, or choose a writable folder (LGAP_DATA sets the '
                          'cache folder); nothing half-written was left.') from e
@@ -112,6 +111,14 @@ def data_home() -> Path:
     return Path(os.environ.get('LGAP_DATA') or project_root()/'data')
 
 # %% ../nbs/00_core.ipynb #5d72d410
+def find_path(
+    path, # absolute, or relative to the working folder or to the checkout
+) -> Path:
+    "The file or folder meant by a path that a user typed; notebooks run in their own folder, users in the checkout's."
+    near, far = Path(path).expanduser(), project_root()/path
+    return near if near.exists() or not far.exists() else far
+
+# %% ../nbs/00_core.ipynb #a3bb3a94
 def pick_device(
     device: str='auto', # 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'
 ) -> torch.device:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np, torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from .autoencoders import Autoencoder, encode, decode
 from .core import InputError, DamagedFile, require, digest, data_home, load_tensors, save_tensors
 from .data import Benchmark, byte_images

@@ -4,20 +4,20 @@
 
 # %% auto #0
 __all__ = ['dead_leaves', 'leaf_images', 'phantom_images', 'psnr_ssim', 'has_bf16', 'train_autoencoder', 'normalise_latents',
-           'pretraining_plan', 'unseen_fidelity', 'pretrain']
+           'fine_tune', 'pretraining_plan', 'unseen_fidelity', 'pretrain']
 
 # %% ../nbs/01c_pretraining.ipynb #51485c8d
 from pathlib import Path
-import numpy as np, torch, torch.nn.functional as F
+import diffusers, numpy as np, torch, torch.nn.functional as F
 from joblib import Parallel, delayed
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
-from tqdm.auto import trange
+from tqdm import trange
 from .autoencoders import Autoencoder, encode, decode, fit_channels, latent_of
 from .core import require, lookup, load_tensors, pick_device, save_tensors
-from .data import float_images
+from .data import Benchmark, float_images
 from .drawing import grid, soft, ellipse, capsule, contour, fractal, blur
 from .families import load_strict
-from .registry import designs, embedded_autoencoder
+from .registry import designs, embedded_autoencoder, load_autoencoder
 from .sources import phantom, phantom_table
 
 # %% ../nbs/01c_pretraining.ipynb #d909c04b
@@ -140,6 +140,24 @@ def normalise_latents(ae: Autoencoder, images: torch.Tensor, size: int, n: int=5
     ae.net.bn.running_mean.copy_(z.mean((0, 2, 3))); ae.net.bn.running_var.copy_(z.var((0, 2, 3)))
 
 # %% ../nbs/01c_pretraining.ipynb #1ce011db
+def fine_tune(
+    name: str, # see `load_autoencoder`
+    bench: Benchmark, # its images are what the autoencoder adapts to
+    folder, # where the diffusers checkpoint goes; must not exist
+    steps: int=2000,
+    idx=None, # images to train on; all when None. Take a training fold to keep test images unseen
+    **kw, # passed to `train_autoencoder`
+) -> list[dict]: # training log
+    "Fine-tune a registered autoencoder on a benchmark and save it as a checkpoint folder."
+    folder = Path(folder); require(not folder.exists(), f'{folder} exists; choose a new folder for the fine-tuned autoencoder.')
+    ae = load_autoencoder(name, bench.name, kw.pop('device', 'auto'))
+    require(ae.patch == 1 and hasattr(diffusers, ae.spec.cls), f'{name} has no diffusers checkpoint layout; embedded designs are fine-tuned with `pretrain`.')
+    kw = dict(size=bench.size, lr=1e-4) | kw
+    log = train_autoencoder(ae, fit_channels(bench.images(idx), ae.in_channels), steps, **kw)
+    tmp = folder.with_name(f'.{folder.name}.part'); ae.net.save_pretrained(tmp); tmp.rename(folder)
+    return log
+
+# %% ../nbs/01c_pretraining.ipynb #66638853
 def pretraining_plan() -> dict:
     "Weights file -> (design, file it starts from, phantoms it sees; none means dead leaves, steps, peak learning rate)."
     all4 = tuple(phantom_table())

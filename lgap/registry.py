@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 import diffusers, torch
 from huggingface_hub import hf_hub_download
-from .core import InputError, DamagedFile, require, lookup, digest, pick_device, load_tensors
+from .core import InputError, DamagedFile, require, lookup, digest, find_path, pick_device, load_tensors
 from .autoencoders import Autoencoder, AESpec, latent_of
 from .families import Flux2Autoencoder, load_strict, load_taef2, medvae_net, read_state
 
@@ -118,14 +118,15 @@ def _load_net(spec: AESpec, path: str) -> Autoencoder:
     return (Flux2Autoencoder if spec.cls == 'AutoencoderKLFlux2' else Autoencoder)(net, spec)
 
 def load_autoencoder(
-    name: str, # registry key, "key@/path/of/local/weights", or a diffusers checkpoint folder
+    name: str, # registry key, "name@/path/of/local/weights", or a checkpoint folder; {benchmark} in a path is filled in
     benchmark: str='', # selects the weights of `medvae-mini-ft`
     device: str='cpu', # see `pick_device`
     dtype: torch.dtype=torch.float32, # precision of the network; bfloat16 is faster on GPUs
 ) -> Autoencoder:
     "Load a frozen autoencoder; raises `InputError` with the way out when it cannot be had."
-    key, _, path = str(name).partition('@')
-    if key not in registry() and Path(key).is_dir(): register_folder(key, key)
+    key, _, path = str(name).replace('{benchmark}', benchmark).partition('@')
+    path = str(find_path(path)) if path else path
+    if key not in registry() and find_path(path or key).is_dir(): register_folder(key, find_path(path or key))
     spec = lookup(key, registry(), 'autoencoder')
     ae = _load_embedded(spec, benchmark) if key in designs() and not path else _load_net(spec, path or spec.path)
     return ae.to(pick_device(device), dtype, memory_format=torch.channels_last).eval()

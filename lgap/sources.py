@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 import torch.nn.functional as F
 from PIL import Image
-from .core import InputError, require, lookup, digest, file_digest, data_home
+from .core import InputError, require, lookup, digest, file_digest, data_home, find_path
 from .data import Benchmark
 from .phantoms import chest, derm, ct, us, CHEST, DERM, CT, US
 
@@ -192,6 +192,7 @@ def load_benchmark(
 ) -> Benchmark:
     "Load a benchmark by name or path."
     from medmnist import INFO
+    if str(name).endswith(('.csv', '.npz')): name = find_path(name)
     if str(name).endswith('.csv'): return manifest_benchmark(name, size=size, n=n, **kw)
     if str(name).endswith('.npz'):
         flag = kw.pop('flag', Path(name).stem.split('_')[0])

@@ -10,7 +10,7 @@ __all__ = ['Study', 'study_benchmark', 'make_run', 'short_name', 'Part', 'make_p
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 import numpy as np, pandas as pd
-from .core import InputError, require, lookup, data_home, pick_device
+from .core import InputError, require, lookup, data_home, find_path, pick_device
 from .data import make_folds
 from .gap import gap_table
 from .latents import Encoded, encode_benchmark
@@ -44,7 +44,8 @@ class Study:
     bs: int=256
     lr: float=1e-4
     schedule: str='constant'
-    mask: float=.2
+    rotate: float=15. # degrees, images and reconstructions; 0 flips only
+    mask: float=.2 # share of latent entries set to zero
     seed: int=0
     n_boot: int=2000
     channels: int=3 # channels of CSV manifests, 1 (grey) or 3 (RGB)
@@ -65,7 +66,7 @@ class Study:
 # %% ../nbs/08_study.ipynb #e478cd93
 def study_benchmark(study: Study, name: str):
     "Load a benchmark with the study's size; manifests get channels and image folder, too."
-    kw = dict(channels=study.channels, root=study.root or None) if str(name).endswith('.csv') else {}
+    kw = dict(channels=study.channels, root=find_path(study.root) if study.root else None) if str(name).endswith('.csv') else {}
     return load_benchmark(name, study.size, study.n_images or None, **kw)
 
 def make_run(
@@ -74,7 +75,7 @@ def make_run(
 ) -> Run:
     "The run of one fold in one space."
     latent = space == 'latent'
-    same = {k: getattr(study, k) for k in ('n_folds', 'official', 'seed', 'drw_epoch', 'epochs', 'patience', 'bs', 'lr', 'schedule', 'mask')}
+    same = {k: getattr(study, k) for k in ('n_folds', 'official', 'seed', 'drw_epoch', 'epochs', 'patience', 'bs', 'lr', 'schedule', 'rotate', 'mask')}
     return Run(bench.name, space, '' if space == 'image' else autoencoder, fold, data, loss='bce' if bench.multilabel else study.loss,
                arch=study.latent_arch if latent else study.image_arch, init=study.latent_init if latent else study.image_init,
                stem=study.latent_stem if latent else study.image_stem, **same)
@@ -115,8 +116,10 @@ def check_study(study: Study):
     "Look up every name before any work starts."
     require(study.benchmarks and study.autoencoders, 'A study needs at least one benchmark and one autoencoder.')
     pick_device(study.device)
-    for b in study.benchmarks:
-        for a in study.autoencoders: load_autoencoder(a, study_benchmark(study, b).name, 'cpu')
+    for i, b in enumerate(study.benchmarks): # every autoencoder once; per-benchmark weights for every benchmark
+        name = study_benchmark(study, b).name
+        for a in study.autoencoders:
+            if i == 0 or a.endswith('-ft') or '{benchmark}' in a: load_autoencoder(a, name, 'cpu')
     names = [short_name(a) for a in study.autoencoders]
     require(len(set(names)) == len(names), f'Two autoencoders share the name in {names}; rename the folder of one.')
 

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 from .core import InputError, DamagedFile, require, data_home, load_tensors, save_tensors, pick_device
 from .training import Run, train_run
 

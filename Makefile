@@ -1,0 +1,38 @@
+# make reproduce   set up .venv if needed, run the demo study, write figures/demo/
+# make test        set up .venv if needed, run all tests
+# ENV=active       use the environment that is active instead of .venv
+PYTHON ?= python3
+ifeq ($(ENV),active)
+BIN :=
+READY := .active
+else
+BIN := $(CURDIR)/.venv/bin/
+READY := .venv/.ready
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+endif
+PROFILE ?= demo
+
+.PHONY: reproduce test lab readme notebooks .active
+
+reproduce: $(READY)
+	$(BIN)lgap_reproduce --profile $(PROFILE)
+
+test: $(READY)
+	$(BIN)python -m pytest -q tests
+
+lab: $(READY)
+	$(BIN)jupyter lab nbs
+
+# README.md is made from nbs/index.ipynb
+readme: $(READY)
+	$(BIN)jupyter nbconvert --to markdown --TagRemovePreprocessor.enabled=True --stdout nbs/index.ipynb | $(BIN)python -c "import sys; from lgap.reproduce import readme_text; sys.stdout.write(readme_text(sys.stdin.read()))" > README.md
+
+.venv/.ready: settings.ini setup.py
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'lgap needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --upgrade pip
+	.venv/bin/python -m pip install --quiet -e ".[dev]"
+	touch $@
+
+.active:
+	python -c "import lgap, nbdev, papermill" || python -m pip install -e ".[dev]"
