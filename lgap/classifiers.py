@@ -46,7 +46,7 @@ def adapt_convnext(
     return net
 
 # %% ../nbs/03_classifiers.ipynb #f7fe90ad
-def _mini_resnet(channels=(24, 32, 48, 96), **kw):
+def _mini_resnet(channels=(16, 32, 64, 64), **kw):
     "timm ResNet with one basic block per stage and a light deep stem."
     return ResNet(BasicBlock, (1,) * len(channels), channels=channels, stem_width=8, stem_type='deep', **kw)
 

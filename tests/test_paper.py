@@ -1,0 +1,75 @@
+"Every paper notebook runs by papermill with the smoke profile; names are checked before anything runs."
+import pandas as pd, pytest, yaml
+from lgap.core import InputError
+from lgap.reproduce import lgap_reproduce, load_profile, plan, run_notebook
+
+SUFFIXES = dict(fig1_overview={'.svg', '.png'}, table1_gap={'.csv', '.md', '.tex'}, fig2_psnr_vs_gap={'.svg', '.png'},
+                fig3_reconstructions={'.svg', '.png', '.csv'}, train_autoencoders={'.svg', '.png', '.csv', '.md', '.tex'})
+
+
+@pytest.fixture(scope='module')
+def work(tmp_path_factory): return tmp_path_factory.mktemp('smoke')
+
+
+def smoke(name, work, **more):
+    params = plan('smoke', [name])[name] | dict(out_dir=str(work/'figures')) | more
+    if 'cache' in params or name not in ('fig1_overview', 'train_autoencoders'): params['cache'] = str(work/'cache')
+    if name == 'train_autoencoders': params['weights'] = str(work/'weights')
+    run_notebook(name, params, work/'runs'/f'{name}.ipynb')
+
+
+@pytest.mark.parametrize('name', SUFFIXES)
+def test_smoke(name, work):
+    assert name in load_profile('smoke')[1]
+    smoke(name, work)
+    made = {p.suffix for p in (work/'figures').glob(f'{name}.*')}
+    assert made == SUFFIXES[name] and all(p.stat().st_size > 100 for p in (work/'figures').glob(f'{name}.*'))
+
+
+def test_every_notebook_has_a_smoke_run(root):
+    assert set(SUFFIXES) == {p.stem for p in (root/'nbs'/'paper').glob('*.ipynb')}
+
+
+def test_cached_runs_are_reused(work):
+    files = sorted((work/'cache'/'runs').glob('*.safetensors')); assert len(files) == 1 + 2 * 2
+    before = {p: p.stat().st_mtime_ns for p in files}; table = (work/'figures'/'table1_gap.csv').read_bytes()
+    smoke('table1_gap', work)
+    assert {p: p.stat().st_mtime_ns for p in files} == before and (work/'figures'/'table1_gap.csv').read_bytes() == table
+
+
+def test_clean_caches_give_the_same_bytes(work, tmp_path):
+    smoke('table1_gap', tmp_path)
+    assert (tmp_path/'figures'/'table1_gap.csv').read_bytes() == (work/'figures'/'table1_gap.csv').read_bytes()
+
+
+def test_table_is_consistent(work):
+    df = pd.read_csv(work/'figures'/'table1_gap.csv')
+    assert len(df) == 2 * 3 and (abs(df.fidelity + df.learnability - df.total) < 2e-6).all()
+    assert ((df.learnability_lo <= df.learnability_hi) & (df.psnr > 10)).all()
+
+
+@pytest.mark.parametrize('args, text', [
+    (['--profile', 'demmo'], "Unknown profile 'demmo'. Did you mean 'demo'?"),
+    (['--only', 'table1'], "Unknown notebook 'table1'. Did you mean 'table1_gap'?"),
+    (['-p', 'learning_rate=1'], "Unknown parameter 'learning_rate'"),
+    (['-p', 'epochs=many'], "Parameter epochs='many' is str; the notebook wants int"),
+    (['-p', 'lr'], 'write name=value'),
+    (['--profile', 'nowhere.yaml'], 'No such profile')])
+def test_names_are_checked_first(args, text, capsys):
+    assert lgap_reproduce(args) == 2 and text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('params, text', [
+    (dict(benchmarks=['phantom-mri']), "Unknown benchmark 'phantom-mri'"), (dict(autoencoders=['sd-maxi']), "Unknown autoencoder 'sd-maxi'"),
+    (dict(autoencoders=['flux2-dev']), 'instead you can use taef2'), (dict(size=50), 'no multiple of 4; resize to 52'),
+    (dict(n_images=30), 'too few patients for 3 folds'), (dict(loss='hinge'), "Unknown loss 'hinge'")])
+def test_bad_values_stop_before_training(params, text, tmp_path):
+    with pytest.raises(InputError, match='table1_gap: InputError') as e: smoke('table1_gap', tmp_path, **params)
+    assert text in str(e.value) and not list(tmp_path.rglob('runs/*.safetensors'))
+
+
+def test_profile_with_a_wrong_parameter(tmp_path):
+    bad = tmp_path/'mine.yaml'; bad.write_text(yaml.safe_dump(dict(notebooks=dict(table1_gap=None), parameters=dict(epoch=3))))
+    with pytest.raises(InputError, match="Unknown parameter in profile mine 'epoch'. Did you mean 'epochs'"): plan(str(bad))
+    bad.write_text('notebooks: {table1_gap: }\nparameters: {lr: 1e-4}\n')
+    with pytest.raises(InputError, match='1.0e-4'): plan(str(bad))

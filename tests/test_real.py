@@ -1,0 +1,39 @@
+"Real radiographs and a real pretrained autoencoder, where a reader has them beside the checkout."
+import pytest, torch
+from lgap.autoencoders import decode, encode
+from lgap.core import InputError
+from lgap.families import load_strict, read_state
+from lgap.pretraining import psnr_ssim
+from lgap.registry import load_autoencoder
+from lgap.sources import load_benchmark, medmnist_benchmark
+
+
+def test_taef2_reconstructs_radiographs(shared):
+    bench = load_benchmark(str(shared/'data'/'pneumoniamnist.npz'), 64, 60)
+    ae = load_autoencoder(f'taef2@{shared/"weights"}')
+    z = encode(ae, bench.images()); assert z.shape == (len(bench), 32, 8, 8)
+    assert torch.allclose(z.std((0, 2, 3)).mean(), torch.tensor(.8), atol=.4) # the normalised FLUX.2 space
+    assert psnr_ssim(bench.images(), decode(ae, z, 1))[0].mean() > 34
+
+
+def test_taef2_does_not_fit_the_stock_class(shared):
+    from diffusers import AutoencoderTiny
+    from lgap.families import split_taef2, taef2_state
+    with pytest.raises(InputError, match='24 extra'): load_strict(AutoencoderTiny(latent_channels=32), taef2_state(*split_taef2(shared/'weights')), 'TAEF2')
+
+
+@pytest.mark.parametrize('name', ['sd-mini', 'flux1-mini', 'flux2-mini', 'medvae-mini'])
+def test_embedded_ones_carry_over(shared, name):
+    "Trained on procedural images only, above 30 dB on real radiographs."
+    bench = load_benchmark(str(shared/'data'/'pneumoniamnist.npz'), 64, 60)
+    assert psnr_ssim(bench.images(), decode(load_autoencoder(name), encode(load_autoencoder(name), bench.images()), 1))[0].mean() > 30
+
+
+def test_local_file_of_another_size_is_resized(shared):
+    b = medmnist_benchmark('pneumoniamnist', 64, shared/'data'/'pneumoniamnist.npz')
+    assert len(b) == 3882 + 524 + 624 and b.images([0]).shape == (1, 1, 64, 64) and set(b.official) == {'train', 'val', 'test'}
+
+
+def test_truncated_weights(shared, tmp_path):
+    (tmp_path/'cut.pth').write_bytes((shared/'weights'/'taef2_encoder.pth').read_bytes()[:5000])
+    with pytest.raises(InputError, match='truncated'): read_state(tmp_path/'cut.pth')
