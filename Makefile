@@ -23,6 +23,12 @@ test: $(READY)
 lab: $(READY)
 	$(BIN)jupyter lab nbs
 
+# execute all notebooks with their defaults (demo scale) and keep the outputs; then README.md
+notebooks: $(READY)
+	$(BIN)python -c "from lgap.reproduce import refresh_outputs; refresh_outputs()"
+	$(BIN)nbdev_clean
+	$(MAKE) readme
+
 # README.md is made from nbs/index.ipynb
 readme: $(READY)
 	$(BIN)jupyter nbconvert --to markdown --TagRemovePreprocessor.enabled=True --stdout nbs/index.ipynb | $(BIN)python -c "import sys; from lgap.reproduce import readme_text; sys.stdout.write(readme_text(sys.stdin.read()))" > README.md

@@ -24,14 +24,12 @@ def adapt_resnet(
     net: nn.Module, # a timm ResNet, stem reduction 4
     stride: int, # 1, 2 or 4
 ) -> nn.Module:
-    "ResNet with a smaller stem: no max-pool at stride 2, a fresh 3 x 3 convolution of stride 1 besides at stride 1."
+    "ResNet with a smaller stem: no max-pool at stride 2; at stride 1 besides, one fresh 3 x 3 convolution to the first stage's width."
     if stride < 4: net.maxpool = nn.Identity()
     if stride == 1:
         first = net.conv1[0] if isinstance(net.conv1, nn.Sequential) else net.conv1
-        conv = nn.Conv2d(first.in_channels, first.out_channels, 3, 1, 1, bias=False)
-        nn.init.kaiming_normal_(conv.weight, mode='fan_out', nonlinearity='relu')
-        if isinstance(net.conv1, nn.Sequential): net.conv1[0] = conv
-        else: net.conv1 = conv
+        net.conv1 = nn.Conv2d(first.in_channels, net.bn1.num_features, 3, 1, 1, bias=False)
+        nn.init.kaiming_normal_(net.conv1.weight, mode='fan_out', nonlinearity='relu')
     return net
 
 def adapt_convnext(
@@ -48,7 +46,11 @@ def adapt_convnext(
 # %% ../nbs/03_classifiers.ipynb #f7fe90ad
 def _mini_resnet(channels=(16, 32, 64, 64), **kw):
     "timm ResNet with one basic block per stage and a light deep stem."
-    return ResNet(BasicBlock, (1,) * len(channels), channels=channels, stem_width=8, stem_type='deep', **kw)
+    return ResNet(BasicBlock, (1,) * len(channels), channels=channels, stem_width=channels[0] // 2, stem_type='deep', **kw)
+
+def _mini_resnet_latent(**kw):
+    "`_mini_resnet` with a wider beginning."
+    return _mini_resnet((32, 64, 64, 64), **kw)
 
 def _mini_convnext(dims=(32, 64, 96, 128), **kw):
     "timm ConvNeXt with one block per stage; no layer scale, which only slows short trainings."
@@ -56,7 +58,7 @@ def _mini_convnext(dims=(32, 64, 96, 128), **kw):
 
 def mini_backbones() -> dict:
     "Name -> builder of the demo's backbones."
-    return {'resnet-mini': _mini_resnet, 'convnext-mini': _mini_convnext}
+    return {'resnet-mini': _mini_resnet, 'resnet-mini-latent': _mini_resnet_latent, 'convnext-mini': _mini_convnext}
 
 # %% ../nbs/03_classifiers.ipynb #fb711090
 def make_classifier(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['paper_dir', 'notebook_parameters', 'load_profile', 'fit_type', 'parse_assignments', 'plan', 'run_notebook',
-           'reproduce', 'lgap_reproduce', 'readme_text']
+           'reproduce', 'lgap_reproduce', 'keep_outputs', 'refresh_outputs', 'readme_text']
 
 # %% ../nbs/09_reproduce.ipynb #82eb69fd
 import argparse, sys, time
@@ -127,7 +127,34 @@ def lgap_reproduce(argv=None) -> int:
         return 2
     return 0
 
-# %% ../nbs/09_reproduce.ipynb #4828ff22
+# %% ../nbs/09_reproduce.ipynb #088b4470
+def keep_outputs(
+    source, # notebook in the repository; changed in place
+    executed, # its executed copy
+):
+    "Copy outputs from an executed notebook into its source, cell by cell."
+    src, ran = nbformat.read(source, 4), nbformat.read(executed, 4)
+    cells = [c for c in ran.cells if 'injected-parameters' not in c.metadata.get('tags', [])]
+    require([c.source for c in cells] == [c.source for c in src.cells], f'{executed} was not made from {source}; execute it again.')
+    for s, c in zip(src.cells, cells):
+        if s.cell_type != 'code': continue
+        s.execution_count, s.outputs = None, [o for o in c.outputs if o.get('name') != 'stderr']
+        for o in s.outputs:
+            o.pop('execution_count', None); o['metadata'] = {} if 'metadata' in o else None
+            if o['metadata'] is None: o.pop('metadata')
+            if o.output_type == 'execute_result': o['execution_count'] = None
+    nbformat.write(src, source)
+
+def refresh_outputs(folders: tuple=('nbs', 'nbs/paper')):
+    "Execute the notebooks of some folders with their defaults and keep the outputs."
+    import papermill as pm
+    for d in folders:
+        for nb in sorted((project_root()/d).glob('*.ipynb')):
+            ran = project_root()/'runs'/'outputs'/nb.name; ran.parent.mkdir(parents=True, exist_ok=True)
+            pm.execute_notebook(str(nb), str(ran), kernel_name='python3', cwd=str(nb.parent), progress_bar=False, config=Config(KernelManager=dict(transport='ipc')))
+            keep_outputs(nb, ran); print(nb.name, flush=True)
+
+# %% ../nbs/09_reproduce.ipynb #f2d58985
 def readme_text(
     markdown: str, # nbs/index.ipynb as nbconvert's Markdown
 ) -> str:

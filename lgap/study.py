@@ -9,7 +9,7 @@ __all__ = ['Study', 'study_benchmark', 'make_run', 'short_name', 'Part', 'make_p
 # %% ../nbs/08_study.ipynb #882f5438
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-import numpy as np, pandas as pd
+import numpy as np, pandas as pd, torch
 from .core import InputError, require, lookup, data_home, find_path, pick_device
 from .data import make_folds
 from .gap import gap_table
@@ -49,6 +49,7 @@ class Study:
     seed: int=0
     n_boot: int=2000
     channels: int=3 # channels of CSV manifests, 1 (grey) or 3 (RGB)
+    multilabel: bool=False # keep all positive classes of a CSV manifest instead of requiring exactly one
     root: str='' # image folder of CSV manifests
     device: str='auto'
     n_jobs: int=-1 # worker processes
@@ -66,7 +67,7 @@ class Study:
 # %% ../nbs/08_study.ipynb #e478cd93
 def study_benchmark(study: Study, name: str):
     "Load a benchmark with the study's size; manifests get channels and image folder, too."
-    kw = dict(channels=study.channels, root=find_path(study.root) if study.root else None) if str(name).endswith('.csv') else {}
+    kw = dict(channels=study.channels, multilabel=study.multilabel, root=find_path(study.root) if study.root else None) if str(name).endswith('.csv') else {}
     return load_benchmark(name, study.size, study.n_images or None, **kw)
 
 def make_run(
@@ -102,7 +103,8 @@ def make_part(
     bench = study_benchmark(study, name)
     folds = make_folds(bench, study.n_folds, official=study.official)[:study.max_folds or None]
     images = encode_benchmark(bench, cache=study.home, image_size=study.image_size, progress=progress)
-    fast = (lambda i: images.load('image', i)) if study.image_size in (0, study.size) and len(bench) <= images.shard else None
+    whole = images.load('image') if study.image_size in (0, study.size) and len(bench) <= images.shard else None
+    fast = None if whole is None else lambda i: whole[torch.as_tensor(i)]
     encoded = {}
     for a in study.autoencoders:
         ae = load_autoencoder(a, bench.name, study.device)
@@ -151,7 +153,6 @@ def study_gaps(
         for a, enc in p.encoded.items():
             fid = {k: float(enc.load(k).double().mean()) for k in ('psnr', 'ssim')}
             for m in metrics:
-                boot = study.n_boot if m != 'auroc' else min(study.n_boot, 200) # AUROC replicates cost a sort each
-                rows.append(dict(benchmark=p.bench.name, autoencoder=a, metric=m, n=len(p.bench), n_boot=boot) | fid |
-                            gap_table(spaces_of(p, results, a), p.bench.targets, p.bench.groups, m, boot))
+                rows.append(dict(benchmark=p.bench.name, autoencoder=a, metric=m, n=len(p.bench), n_boot=study.n_boot) | fid |
+                            gap_table(spaces_of(p, results, a), p.bench.targets, p.bench.groups, m, study.n_boot))
     return pd.DataFrame(rows)
