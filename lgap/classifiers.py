@@ -6,10 +6,8 @@
 __all__ = ['stem_stride', 'adapt_resnet', 'adapt_convnext', 'mini_backbones', 'make_classifier']
 
 # %% ../nbs/03_classifiers.ipynb #869376fd
-import timm, torch
+import torch
 from torch import nn
-from timm.models.convnext import ConvNeXt
-from timm.models.resnet import BasicBlock, ResNet
 from .core import InputError, require, lookup
 
 # %% ../nbs/03_classifiers.ipynb #342cbc65
@@ -46,6 +44,7 @@ def adapt_convnext(
 # %% ../nbs/03_classifiers.ipynb #f7fe90ad
 def _mini_resnet(channels=(16, 32, 64, 64), **kw):
     "timm ResNet with one basic block per stage and a light deep stem."
+    from timm.models.resnet import BasicBlock, ResNet
     return ResNet(BasicBlock, (1,) * len(channels), channels=channels, stem_width=channels[0] // 2, stem_type='deep', **kw)
 
 def _mini_resnet_latent(**kw):
@@ -54,6 +53,7 @@ def _mini_resnet_latent(**kw):
 
 def _mini_convnext(dims=(32, 64, 96, 128), **kw):
     "timm ConvNeXt with one block per stage; no layer scale, which only slows short trainings."
+    from timm.models.convnext import ConvNeXt
     return ConvNeXt(depths=(1,) * len(dims), dims=dims, ls_init_value=None, conv_mlp=True, kernel_sizes=5, **kw)
 
 def mini_backbones() -> dict:
@@ -70,6 +70,7 @@ def make_classifier(
     stem: int=0, # stride of the stem: 1, 2 or 4; 0 follows `side`
 ) -> nn.Module: # [B, in_chans, side, side] -> logits [B, n_classes]
     "A classifier for one space."
+    import timm # here, since it takes seconds that reading results should not
     lookup(init, dict.fromkeys(('random', 'pretrained')), 'initialisation')
     lookup(stem, dict.fromkeys((0, 1, 2, 4)), 'stem stride')
     kw = dict(in_chans=in_chans, num_classes=n_classes)

@@ -10,7 +10,6 @@ __all__ = ['dead_leaves', 'leaf_images', 'phantom_images', 'psnr_ssim', 'has_bf1
 from pathlib import Path
 import diffusers, numpy as np, torch, torch.nn.functional as F
 from joblib import Parallel, delayed
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 from tqdm import trange
 from .autoencoders import Autoencoder, encode, decode, fit_channels, latent_of
 from .core import require, lookup, load_tensors, pick_device, save_tensors
@@ -76,6 +75,7 @@ def psnr_ssim(
     y: torch.Tensor, # its reconstruction, likewise
 ) -> tuple[torch.Tensor, torch.Tensor]: # PSNR in dB and SSIM, each [B]
     "Fidelity of each image, on the [0, 1] scale."
+    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
     a, b = [(float_images(t) if t.dtype == torch.uint8 else t.float()) / 2 + .5 for t in (x, y)]
     psnr = peak_signal_noise_ratio(b, a, data_range=1., dim=(1, 2, 3), reduction='none')
     planes = [t.flatten(0, 1)[None].contiguous(memory_format=torch.channels_last) for t in (b, a)] # all planes as channels of one image: 4x faster

@@ -54,7 +54,7 @@ def phantom(
     rngs = lambda i: (np.random.default_rng([seed, kind, 0, int(pats[i])]), np.random.default_rng([seed, kind, 1, int(i)]))
     one = lambda i: draw(int(y[i]), *rngs(i), size, k)
     reader = lambda idx: np.stack([(one(i)[0] * 255).round().astype(np.uint8).transpose(2, 0, 1) for i in idx])
-    probe = reader(range(min(n, 16)))
+    probe = reader(np.unique(y, return_index=True)[1]) # the first image of each class, so that a changed drawing is noticed
     return Benchmark(name, classes, y, pats, reader, size, digest([name, n, size, seed, digest(probe), digest(y)]),
                      masks=lambda idx: np.stack([one(i)[1] for i in idx]))
 

@@ -4,19 +4,20 @@
 
 # %% auto #0
 __all__ = ['Study', 'study_benchmark', 'make_run', 'short_name', 'Part', 'make_part', 'check_study', 'gather', 'spaces_of',
-           'study_gaps']
+           'pair_gaps', 'study_gaps']
 
 # %% ../nbs/08_study.ipynb #882f5438
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 import numpy as np, pandas as pd, torch
-from .core import InputError, require, lookup, data_home, find_path, pick_device
+from joblib import Parallel, delayed
+from .core import InputError, require, lookup, digest, data_home, find_path, pick_device
 from .data import make_folds
 from .gap import gap_table
-from .latents import Encoded, encode_benchmark
+from .latents import Encoded, cached_tensors, encode_benchmark
 from .registry import load_autoencoder
 from .sources import load_benchmark
-from .sweep import Task, run_sweep, results_frame
+from .sweep import Task, cpu_threads, n_workers, run_sweep
 from .training import Run
 
 # %% ../nbs/08_study.ipynb #14843cc0
@@ -141,6 +142,15 @@ def spaces_of(part: Part, results: dict, autoencoder: str) -> dict[str, list]:
     pick = lambda s, a: [results[t.run] for t in part.tasks if (t.run.space, t.run.autoencoder) == (s, a)]
     return dict(image=pick('image', ''), recon=pick('recon', autoencoder), latent=pick('latent', autoencoder))
 
+def pair_gaps(spaces: dict, bench, enc: Encoded, study: Study, metrics: tuple, path: Path, runs: list) -> list[dict]:
+    "The gaps of one autoencoder on one benchmark: one row for each metric; kept in a file, since the bootstrap takes seconds."
+    def make():
+        gaps = [gap_table(spaces, bench.targets, bench.groups, m, study.n_boot) for m in metrics]
+        return {k: torch.tensor([g[k] for g in gaps], dtype=torch.double) for k in gaps[0]}
+    with cpu_threads(1): table = cached_tensors(path, dict(runs=runs, n_boot=study.n_boot, metrics=list(metrics)), make)
+    fid = {k: float(enc.load(k).double().mean()) for k in ('psnr', 'ssim')}
+    return [dict(benchmark=bench.name, metric=m, n=len(bench), n_boot=study.n_boot) | fid | {k: float(v[i]) for k, v in table.items()} for i, m in enumerate(metrics)]
+
 def study_gaps(
     parts: list[Part],
     results: dict, # of `gather`
@@ -148,11 +158,14 @@ def study_gaps(
     metrics: tuple=('balanced_accuracy', 'mcc', 'auroc'),
 ) -> pd.DataFrame: # one row per benchmark x autoencoder x metric
     "All gaps of a study with intervals, and the fidelity of the autoencoders."
-    rows = []
+    jobs, names = [], []
     for p in parts:
+        bench = replace(p.bench, reader=None, masks=None) # what the bootstrap needs, and light enough to send to a process
         for a, enc in p.encoded.items():
-            fid = {k: float(enc.load(k).double().mean()) for k in ('psnr', 'ssim')}
-            for m in metrics:
-                rows.append(dict(benchmark=p.bench.name, autoencoder=a, metric=m, n=len(p.bench), n_boot=study.n_boot) | fid |
-                            gap_table(spaces_of(p, results, a), p.bench.targets, p.bench.groups, m, study.n_boot))
-    return pd.DataFrame(rows)
+            runs = [t.run.key for t in p.tasks if t.run.autoencoder in ('', a)]
+            path = study.home/'gaps'/f'{bench.name}-{a}-{digest([runs, study.n_boot, metrics])}.safetensors'
+            jobs.append(delayed(pair_gaps)(spaces_of(p, results, a), bench, enc, study, metrics, path, runs)); names.append((a, path))
+    n = n_workers(study.n_jobs, 'cpu') if any(not p.is_file() for _, p in names) else 1
+    order = ['benchmark', 'autoencoder', 'metric', 'n', 'n_boot', 'psnr', 'ssim']
+    df = pd.DataFrame([row | dict(autoencoder=a) for (a, _), rows in zip(names, Parallel(n)(jobs)) for row in rows])
+    return df[order + [c for c in sorted(df) if c not in order]]
