@@ -31,7 +31,7 @@ notebooks: $(READY)
 
 # README.md is made from nbs/index.ipynb
 readme: $(READY)
-	$(BIN)jupyter nbconvert --to markdown --TagRemovePreprocessor.enabled=True --stdout nbs/index.ipynb | $(BIN)python -c "import sys; from lgap.reproduce import readme_text; sys.stdout.write(readme_text(sys.stdin.read()))" > README.md
+	$(BIN)python -c "from pathlib import Path; from lgap.reproduce import readme_text; Path('README.md').write_text(readme_text('nbs/index.ipynb'))"
 
 .venv/.ready: settings.ini setup.py
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'lgap needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"

@@ -28,7 +28,7 @@ def set_style():
     "Apply the house style to matplotlib."
     sns.set_theme('paper', 'ticks', palette=palette())
     mpl.rcParams.update({'font.size': 8, 'axes.labelsize': 8, 'axes.titlesize': 8, 'xtick.labelsize': 7, 'ytick.labelsize': 7, 'legend.fontsize': 7,
-                         'axes.spines.top': False, 'axes.spines.right': False, 'axes.linewidth': .6, 'lines.linewidth': 1.2, 'figure.dpi': 150,
+                         'axes.spines.top': False, 'axes.spines.right': False, 'axes.linewidth': .6, 'lines.linewidth': 1.2, 'figure.dpi': 120,
                          'savefig.dpi': 300, 'svg.fonttype': 'none', 'svg.hashsalt': 'lgap', 'pdf.fonttype': 42, 'font.family': 'DejaVu Sans'})
 
 def column(

@@ -156,10 +156,15 @@ def refresh_outputs(folders: tuple=('nbs', 'nbs/paper')):
 
 # %% ../nbs/09_reproduce.ipynb #f2d58985
 def readme_text(
-    markdown: str, # nbs/index.ipynb as nbconvert's Markdown
+    path, # nbs/index.ipynb
 ) -> str:
-    "README.md from the index notebook: links start at the checkout, text tables for data frames, one blank line at most."
+    "README.md from the index notebook: hidden cells dropped, links relative to the checkout."
     import re
-    text = re.sub(r'\]\(\.\./', '](', markdown).replace('<IPython.core.display.Markdown object>', '')
-    text = re.sub(r'(?m)^#\| \w+:.*\n', '', text)
+    from nbconvert import MarkdownExporter
+    nb = nbformat.read(path, 4); nb.metadata['language_info'] = dict(name='python')
+    nb.cells = [c for c in nb.cells if not c.source.startswith('#| hide')]
+    for c in nb.cells:
+        if c.source.startswith('#| echo: false'): c.source = ''
+    text = MarkdownExporter().from_notebook_node(nb)[0].replace('```python\n\n```', '')
+    text = re.sub(r'\]\(\.\./', '](', re.sub(r'(?m)[ \t]+$', '', text))
     return '<!-- made from nbs/index.ipynb by `make readme` -->\n\n' + re.sub(r'\n{3,}', '\n\n', text).strip() + '\n'

@@ -5,6 +5,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault('HF_HUB_OFFLINE', '1') # tests need no network
+os.environ.setdefault('OMP_NUM_THREADS', '1') # small tensors: several threads only wait for each other on a busy machine
 
 
 @pytest.fixture(scope='session')

@@ -8,6 +8,5 @@ NOTEBOOKS = sorted(p.name for p in (Path(__file__).resolve().parent.parent/'nbs'
 
 @pytest.mark.parametrize('name', NOTEBOOKS)
 def test_notebook(root, name):
-    env = os.environ | dict(OMP_NUM_THREADS='2')
-    r = subprocess.run([f'{os.path.dirname(sys.executable)}/nbdev_test', '--path', name], cwd=root/'nbs', env=env, capture_output=True, text=True, timeout=420)
+    r = subprocess.run([f'{os.path.dirname(sys.executable)}/nbdev_test', '--path', name], cwd=root/'nbs', capture_output=True, text=True, timeout=420)
     assert r.returncode == 0 and 'Success' in r.stdout + r.stderr, (r.stdout + r.stderr)[-3000:]
