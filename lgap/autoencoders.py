@@ -6,7 +6,7 @@
 __all__ = ['AESpec', 'latent_of', 'Autoencoder', 'check_images', 'fit_channels', 'encode', 'decode']
 
 # %% ../nbs/01_autoencoders.ipynb #0225d4ca
-from dataclasses import dataclass, asdict
+from dataclasses import dataclass
 import torch, torch.nn.functional as F
 from torch import nn
 from .core import InputError, require

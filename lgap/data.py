@@ -8,10 +8,10 @@ __all__ = ['Fold', 'Benchmark', 'float_images', 'byte_images', 'strata', 'check_
 # %% ../nbs/00_data.ipynb #d30ad121
 from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 import numpy as np, torch
 from sklearn.model_selection import StratifiedGroupKFold
-from .core import InputError, require
+from .core import require
 
 # %% ../nbs/00_data.ipynb #2edf708b
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ import torch, torch.nn.functional as F
 from torch import nn
 from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors.torch import load_file
-from .core import InputError, DamagedFile, require
+from .core import DamagedFile, require
 from .autoencoders import Autoencoder, AESpec
 
 # %% ../nbs/01a_families.ipynb #649b5a3d

@@ -9,7 +9,7 @@ __all__ = ['gap_spaces', 'point_gaps', 'patient_weights', 'weighted_metric', 'we
 # %% ../nbs/06_gap.ipynb #279d5a12
 import numpy as np, pandas as pd
 from scipy.stats import wilcoxon
-from .core import InputError, require, lookup, atomic_path
+from .core import require, lookup, atomic_path
 from .training import class_scores, metrics
 
 # %% ../nbs/06_gap.ipynb #33b251b7

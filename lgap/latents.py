@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, torch
 from tqdm import tqdm
 from .autoencoders import Autoencoder, encode, decode
-from .core import InputError, DamagedFile, require, digest, data_home, load_tensors, save_tensors
+from .core import DamagedFile, digest, data_home, load_tensors, save_tensors
 from .data import Benchmark, byte_images
 from .pretraining import psnr_ssim
 from .registry import autoencoder_id

@@ -8,7 +8,6 @@ __all__ = ['designs', 'embedded_autoencoder', 'registry', 'weights_dir', 'load_a
 
 # %% ../nbs/01b_registry.ipynb #cd24e669
 import json
-from dataclasses import replace
 from pathlib import Path
 import diffusers, torch
 from huggingface_hub import hf_hub_download

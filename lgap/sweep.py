@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, torch
 from joblib import Parallel, delayed
 from tqdm import tqdm
-from .core import InputError, DamagedFile, require, data_home, load_tensors, save_tensors, pick_device
+from .core import DamagedFile, load_tensors, save_tensors, pick_device
 from .training import Run, train_run
 
 # %% ../nbs/05a_sweep.ipynb #24051dd0

@@ -8,11 +8,11 @@ __all__ = ['Run', 'metrics', 'class_scores', 'channel_stats', 'flip_rotate', 'ma
 
 # %% ../nbs/05_training.ipynb #358705c3
 import copy
-from dataclasses import dataclass, asdict, fields
+from dataclasses import dataclass, asdict
 import numpy as np, torch, torch.nn.functional as F
 from sklearn.metrics import balanced_accuracy_score, matthews_corrcoef, roc_auc_score
 from .classifiers import make_classifier
-from .core import InputError, require, lookup, digest, pick_device, seed_everything
+from .core import require, lookup, digest, pick_device, seed_everything
 from .losses import Criterion, CosineHead
 
 # %% ../nbs/05_training.ipynb #d28be293
