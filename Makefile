@@ -18,7 +18,7 @@ reproduce: $(READY)
 	$(BIN)lgap_reproduce --profile $(PROFILE)
 
 test: $(READY)
-	$(BIN)python -m pytest -q tests
+	$(BIN)python -m pytest -q -n 2 --dist loadgroup tests
 
 lab: $(READY)
 	$(BIN)jupyter lab nbs

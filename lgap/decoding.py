@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['control_run', 'control_depths', 'control_tasks', 'probe_cells', 'probe_features', 'control_results', 'control_table']
 
-# %% ../nbs/08d_decoding.ipynb #c7c8f518
+# %% ../nbs/08d_decoding.ipynb #d644fda1
 from dataclasses import replace
 from math import prod
 import numpy as np, pandas as pd, torch
@@ -18,7 +18,7 @@ from .registry import load_autoencoder
 from .runs import Run
 from .separability import shallow_classifier
 from .study import Part, Study, check_study, make_part, run_all, short_name, spaces_of
-from .sweep import cpu_threads, n_workers
+from .workers import cpu_threads, n_workers
 
 # %% ../nbs/08d_decoding.ipynb #a4d4f2c8
 def control_run(

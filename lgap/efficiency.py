@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['random_autoencoder', 'Case', 'case_networks', 'case_call', 'resident_set', 'measure_here', 'is_out_of_memory',
-           'measure', 'device_name', 'sweep_batches', 'compare']
+           'measure', 'sweep_batches', 'compare']
 
 # %% ../nbs/10_efficiency.ipynb #e9fe6da4
 import gc, multiprocessing, statistics, sys, time
@@ -146,18 +146,6 @@ def measure(
     finally: p.join()
     if isinstance(got, InputError): raise got
     return got
-
-# %% ../nbs/10_efficiency.ipynb #41ac995e
-def device_name(
-    device: str='auto',
-) -> dict[str, str]: # device, cores or memory, default precision
-    "What the numbers were measured on."
-    import os, platform
-    dev = pick_device(device)
-    if dev.type == 'cuda': return dict(device=torch.cuda.get_device_name(dev), memory=f'{torch.cuda.get_device_properties(dev).total_memory / 2**30:.0f} GiB', dtype_auto='bfloat16')
-    try: model = next(l.split(':', 1)[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
-    except (OSError, StopIteration): model = platform.processor() or platform.machine()
-    return dict(device=f'CPU ({model}, {len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()} cores)', memory='', dtype_auto='float32')
 
 # %% ../nbs/10_efficiency.ipynb #aa3824fc
 def sweep_batches(

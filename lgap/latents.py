@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['cached_tensors', 'Encoded', 'encode_benchmark']
 
-# %% ../nbs/02_latents.ipynb #64ae4057
+# %% ../nbs/02_latents.ipynb #37c3b27a
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,12 @@ from tqdm import tqdm
 from .autoencoders import Autoencoder, encode, decode
 from .core import DamagedFile, digest, data_home, load_tensors, save_tensors
 from .data import Benchmark, byte_images
+from .journal import journal_folder, note
 from .pretraining import psnr_ssim
 from .registry import autoencoder_id
 from .sources import resize
 
-# %% ../nbs/02_latents.ipynb #45b3d13e
+# %% ../nbs/02_latents.ipynb #13912724
 def cached_tensors(
     path: Path, # a .safetensors file
     meta: dict, # what the file must say of itself
@@ -27,15 +28,15 @@ def cached_tensors(
     "Tensors from `path` when it is whole and current, else from `make()`, which are then written."
     if path.is_file():
         try:
-            tensors, have = load_tensors(path)
+            tensors, have = load_tensors(path, current=True)
             if have == meta: return tensors
             why = 'is stale (made from other inputs)'
-        except DamagedFile: why = 'is damaged'
+        except DamagedFile: why = 'is damaged, or of another version'
         tqdm.write(f'{path.name} in {path.parent.name} {why}: computing it again.')
     tensors = make(); save_tensors(path, tensors, meta)
     return tensors
 
-# %% ../nbs/02_latents.ipynb #6e7a8574
+# %% ../nbs/02_latents.ipynb #110b44ca
 @dataclass
 class Encoded:
     "A benchmark in one autoencoder's spaces, on disk; tensors are read when asked for."
@@ -57,14 +58,14 @@ class Encoded:
         for path, meta in self.files():
             at = np.flatnonzero((idx >= meta['start']) & (idx < meta['stop']))
             if not len(at): continue
-            tensors, have = load_tensors(path)
+            tensors, have = load_tensors(path, current=True)
             if have != meta: raise DamagedFile(f'{path} is stale; delete it and encode again.')
             rows = tensors[name][torch.as_tensor(idx[at] - meta['start'])]
             if out is None: out = torch.empty((len(idx), *rows.shape[1:]), dtype=rows.dtype)
             out[torch.as_tensor(at)] = rows
         return out
 
-# %% ../nbs/02_latents.ipynb #3fdc3bc5
+# %% ../nbs/02_latents.ipynb #0c312b4b
 def _encode_shard(pixels, ae, idx, bs, image_size, clock):
     "Latents, reconstructions and fidelity of the images `idx`, batch by batch."
     out = dict(latent=[], recon=[], psnr=[], ssim=[])
@@ -76,6 +77,12 @@ def _encode_shard(pixels, ae, idx, bs, image_size, clock):
         for k, v in dict(latent=z.half() if z.abs().max() < 6e4 else z, recon=resize(y, image_size), psnr=psnr, ssim=ssim).items(): out[k].append(v)
     return {k: torch.cat(v) for k, v in out.items()}
 
+def _noted(label: str, kind: str, make):
+    "`make()`, with its start and its end in the journal of the command."
+    facts, start = dict(key=label, label=label, kind=kind), time.time()
+    note('plan', kinds={kind: 1}); note('start', **facts); out = make(); note('done', seconds=time.time() - start, **facts)
+    return out
+
 def encode_benchmark(
     bench: Benchmark,
     ae: Autoencoder|None=None, # None caches the images alone, for image space
@@ -86,6 +93,7 @@ def encode_benchmark(
     progress: bool=True, # show a bar
     pixels=None, # index array -> uint8 images, when a faster source than the benchmark is at hand
     clock: dict|None=None, # collects the seconds spent in total and in the networks
+    only=None, # first images of the shards to encode here, when others are encoded elsewhere; all when None
 ) -> Encoded:
     "Encode what is missing; return the handle of the whole."
     image_size, name = image_size or bench.size, ae.spec.name if ae else 'image'
@@ -93,8 +101,10 @@ def encode_benchmark(
     key = digest(['v1', bench.fingerprint, autoencoder_id(ae) if ae else None, image_size, shard, str(ae.dtype) if ae else ''])
     enc = Encoded(Path(cache or data_home()/'cache')/'latents'/f'{bench.name}-{name}-{key}', key, len(bench), shard)
     pixels, start = pixels or bench.images, time.perf_counter()
-    for path, meta in tqdm(enc.files(), desc=f'{bench.name} in {name}', disable=not progress, leave=False):
+    files = [f for f in enc.files() if only is None or f[1]['start'] in only]
+    for path, meta in tqdm(files, desc=f'{bench.name} in {name}', disable=not progress or bool(journal_folder()), leave=False):
         idx = np.arange(meta['start'], meta['stop'])
-        cached_tensors(path, meta, lambda: _encode_shard(pixels, ae, idx, bs, image_size, clock) if ae else dict(image=resize(pixels(idx), image_size)))
+        make = lambda: _encode_shard(pixels, ae, idx, bs, image_size, clock) if ae else dict(image=resize(pixels(idx), image_size))
+        cached_tensors(path, meta, make if only is not None else lambda: _noted(f'{bench.name} in {name} from {meta["start"]}', f'encode {name}', make))
     clock['total'] = time.perf_counter() - start
     return enc

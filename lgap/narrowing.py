@@ -6,7 +6,7 @@
 __all__ = ['methods', 'method_runs', 'method_tasks', 'narrow', 'pair_replicates', 'study_replicates', 'interval', 'closed_share',
            'narrowing_table', 'noise_curves', 'export_classifier']
 
-# %% ../nbs/08a_narrowing.ipynb #35556a87
+# %% ../nbs/08a_narrowing.ipynb #64ecf8da
 from dataclasses import replace
 import numpy as np, pandas as pd, torch
 from joblib import Parallel, delayed
@@ -16,7 +16,8 @@ from .gap import metric_replicates
 from .latents import cached_tensors
 from .registry import autoencoder_id, load_autoencoder
 from .study import Part, Study, check_study, make_part, run_all, short_name, spaces_of
-from .sweep import cpu_threads, n_workers, read_result, run_sweep
+from .sweep import read_result, run_sweep
+from .workers import cpu_threads, n_workers
 from .runs import Run
 from .training import noise_levels
 

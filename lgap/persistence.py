@@ -6,7 +6,7 @@
 __all__ = ['variant_fields', 'parse_variant', 'variant_run', 'check_variants', 'probe_result', 'variant_results',
            'variant_replicates', 'persistence_table', 'best_variants', 'best_table', 'tuning_table']
 
-# %% ../nbs/08c_persistence.ipynb #bf554c26
+# %% ../nbs/08c_persistence.ipynb #04bd9153
 from dataclasses import fields, replace
 import numpy as np, pandas as pd, torch
 from joblib import Parallel, delayed
@@ -18,7 +18,7 @@ from .narrowing import interval, pair_replicates
 from .runs import Run
 from .separability import shallow_classifier
 from .study import Part, Study, check_study, make_part, run_all
-from .sweep import cpu_threads, n_workers
+from .workers import cpu_threads, n_workers
 
 # %% ../nbs/08c_persistence.ipynb #01cdcfb4
 def variant_fields() -> dict[str, str]:

@@ -6,7 +6,7 @@
 __all__ = ['diagnostics_table', 'classifier_features', 'study_diagnostics', 'spearman', 'within_ranks', 'correlate',
            'correlations']
 
-# %% ../nbs/08f_predictors.ipynb #d134cabb
+# %% ../nbs/08f_predictors.ipynb #861b2efc
 from dataclasses import replace
 import numpy as np, pandas as pd, torch
 from joblib import Parallel, delayed
@@ -20,7 +20,8 @@ from .registry import load_autoencoder
 from .separability import penultimate
 from .sources import load_benchmark
 from .study import Part, Study, short_name
-from .sweep import cpu_threads, n_workers, read_result
+from .sweep import read_result
+from .workers import cpu_threads, n_workers
 from .training import build
 
 # %% ../nbs/08f_predictors.ipynb #ed1ffc46

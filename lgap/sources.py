@@ -7,13 +7,14 @@ __all__ = ['phantom_table', 'phantom_patients', 'phantom_labels', 'phantom', 're
            'medmnist_benchmark', 'read_image', 'manifest_targets', 'manifest_benchmark', 'folder_benchmark',
            'load_benchmark']
 
-# %% ../nbs/00c_sources.ipynb #3cc54d77
+# %% ../nbs/00c_sources.ipynb #dd2c6cd2
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 import torch.nn.functional as F
 from PIL import Image
 from .core import InputError, require, lookup, digest, file_digest, data_home, find_path
 from .data import Benchmark
+from .journal import note
 from .phantoms import chest, derm, ct, us, CHEST, DERM, CT, US
 
 # %% ../nbs/00c_sources.ipynb #96f13df6
@@ -203,14 +204,9 @@ def folder_benchmark(
     stamp = [[str(f.relative_to(root)), f.stat().st_size] for f in paths]
     return Benchmark(root.resolve().name, tuple(classes), np.array(y), np.arange(len(y)), reader, size, digest([size, channels, stamp]))
 
-# %% ../nbs/00c_sources.ipynb #7d4c64fb
-def load_benchmark(
-    name: str, # phantom name, MedMNIST flag, or path of a CSV manifest, of a MedMNIST .npz or of a folder of class folders
-    size: int=64, # pixels per side
-    n: int|None=None, # number of images; None for all (1000 for a phantom)
-    **kw, # passed to the source, e.g. root, channels, classes, seed
-) -> Benchmark:
-    "Load a benchmark by name or path."
+# %% ../nbs/00c_sources.ipynb #5f387f4e
+def _find_benchmark(name: str, size: int, n: int|None, **kw) -> Benchmark:
+    "The source that a name or path means."
     from medmnist import INFO
     if str(name).endswith(('.csv', '.npz')): name = find_path(name)
     if str(name).endswith('.csv'): return manifest_benchmark(name, size=size, n=n, **kw)
@@ -221,3 +217,14 @@ def load_benchmark(
     if name not in flags | phantom_table() and find_path(name).is_dir(): return folder_benchmark(find_path(name), size, n=n, **kw)
     lookup(name, phantom_table() | flags, 'benchmark')
     return medmnist_benchmark(name, size, n=n, **kw) if name in flags else phantom(name, n or 1000, size, **kw)
+
+def load_benchmark(
+    name: str, # phantom name, MedMNIST flag, or path of a CSV manifest, of a MedMNIST .npz or of a folder of class folders
+    size: int=64, # pixels per side
+    n: int|None=None, # number of images; None for all (1000 for a phantom)
+    **kw, # passed to the source, e.g. root, channels, classes, seed
+) -> Benchmark:
+    "Load a benchmark by name or path; the journal notes what was read."
+    bench = _find_benchmark(name, size, n, **kw)
+    note('benchmark', name=bench.name, images=len(bench), size=bench.size, fingerprint=bench.fingerprint)
+    return bench

@@ -154,7 +154,7 @@ def reweight(self: Training, epoch: int):
     if self.run.schedule == 'constant' and epoch: # from the first epoch on: the learning rate is as given
         for g in self.opt.param_groups: g['lr'] *= .1
 
-# %% ../nbs/05_training.ipynb #7f5696e1
+# %% ../nbs/05_training.ipynb #efa4f208
 @patch
 def step(self: Training, i) -> torch.Tensor: # sum of the loss over the batch
     "Forward, backward, update."
@@ -165,8 +165,9 @@ def step(self: Training, i) -> torch.Tensor: # sum of the loss over the batch
 @patch
 def end_epoch(self: Training, epoch: int, total: float) -> bool: # True when training is over
     "Validate on clean inputs, remember the best weights, stop early."
-    loss = float(total) / round(len(self.train) / self.run.subset); require(np.isfinite(loss), 'The training loss is not finite; lower lr.')
-    val = metrics(predict(self.net, self.batches, self.fold.val), self.targets[self.fold.val])['balanced_accuracy']
+    loss, logits = float(total) / round(len(self.train) / self.run.subset), predict(self.net, self.batches, self.fold.val)
+    require(np.isfinite(loss) and np.isfinite(logits).all(), 'The training loss is not finite, or a validation logit; lower lr, and look for NaN in the inputs.')
+    val = metrics(logits, self.targets[self.fold.val])['balanced_accuracy']
     self.history.append(dict(epoch=epoch, loss=loss, val=val)); self.wait += 1
     if val > self.best: self.best, self.state, self.wait = val, {k: v.clone() for k, v in self.net.state_dict().items()}, 0
     return self.wait >= self.run.patience or epoch + 1 == self.run.epochs

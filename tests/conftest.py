@@ -19,3 +19,9 @@ def shared() -> Path:
     if not (folder/'data'/'pneumoniamnist.npz').is_file() or not (folder/'weights'/'taef2_encoder.pth').is_file():
         pytest.skip('no real data and weights beside the checkout')
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    "With several workers (-n): the tests of a file share caches and stay together; library notebooks need nothing from each other."
+    for item in items:
+        if item.path.stem != 'test_library': item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -1,9 +1,11 @@
 "Every paper notebook runs by papermill with the smoke profile; names are checked before anything runs."
-import json
+import json, os, signal, subprocess, sys, time
 import pandas as pd, pytest, yaml
 from lgap.core import InputError
 from lgap.diagnose import lgap_diagnose
-from lgap.reproduce import lgap_reproduce, load_profile, notebook_parameters, paper_dir, plan, run_notebook
+from lgap.command import lgap_reproduce
+from lgap.record import make_entry, read_record, write_record
+from lgap.reproduce import load_profile, notebook_parameters, paper_dir, plan, run_notebook
 
 SUFFIXES = dict(fig1_overview={'.svg', '.png'}, table1_gap={'.csv', '.md', '.tex'}, fig2_psnr_vs_gap={'.svg', '.png'},
                 fig3_reconstructions={'.svg', '.png', '.csv'}, table3_narrowing={'.csv', '.md', '.tex'}, fig4_noise={'.svg', '.png', '.csv'}, table2_persistence={'.csv', '.md', '.tex'},
@@ -49,6 +51,40 @@ def test_cached_runs_are_reused(work):
 def test_clean_caches_give_the_same_bytes(work, tmp_path):
     smoke('table1_gap', tmp_path)
     assert (tmp_path/'figures'/'table1_gap.csv').read_bytes() == (work/'figures'/'table1_gap.csv').read_bytes()
+
+
+def smoke_command(folder, *more):
+    return [sys.executable, '-c', 'import sys; from lgap.command import lgap_reproduce; sys.exit(lgap_reproduce())', '--profile', 'smoke', '--only', 'table1_gap', '-p', f'out_dir={folder}/figures', '-p', f'cache={folder}/cache', *more]
+
+
+def test_killed_command_continues(work, tmp_path):
+    "SIGKILL for the command, or for it and all its processes; then it ends with the bytes of an undisturbed run, on Dask workers."
+    for k, seconds in enumerate((9, 12)):
+        p = subprocess.Popen(smoke_command(tmp_path), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); time.sleep(seconds)
+        if k: os.killpg(p.pid, signal.SIGKILL)
+        else: p.kill()
+        assert p.wait() == -signal.SIGKILL and not (tmp_path/'figures'/'table1_gap.tex').exists()
+    r = subprocess.run(smoke_command(tmp_path, '--scheduler', 'dask', '-p', 'n_jobs=2'), capture_output=True, text=True); assert r.returncode == 0, r.stderr[-2000:]
+    for f in ('table1_gap.csv', 'table1_gap.md', 'table1_gap.tex'): assert (tmp_path/'figures'/f).read_bytes() == (work/'figures'/f).read_bytes(), f
+    e = read_record(tmp_path/'figures')['notebooks']['table1_gap']; assert set(e['files']) == {'table1_gap.csv', 'table1_gap.md', 'table1_gap.tex'} and set(e['data']) == {'phantom-us'} and set(e['weights']) == {'sd-mini', 'flux2-mini'}
+    assert e['parameters']['seed'] == 0 and 'cache' not in e['parameters'] and len(e['package']) == 16 and not e['timing'] and str(tmp_path) not in (tmp_path/'figures'/'record.json').read_text()
+
+
+def test_failures_are_reported_together(tmp_path, capsys):
+    "A notebook that fails does not stop the next one; the exit status tells."
+    args = ['--profile', 'smoke', '--only', 'table1_gap,fig1_overview', '-p', f'out_dir={tmp_path}/figures', '-p', f'cache={tmp_path}/cache', '-p', 'lr=1e30', '-p', 'size=32']
+    assert lgap_reproduce(args) == 1; said = capsys.readouterr()
+    assert '1 notebook(s) failed' in said.err and '5 of 5 runs failed' in said.err and 'lower lr' in said.err and (tmp_path/'figures'/'fig1_overview.png').is_file()
+
+
+def test_check(work, tmp_path, capsys):
+    "Results run again from nothing: the same; with a number changed by hand: found, and the exit status tells."
+    folder = tmp_path/'checked'; params = plan('smoke', ['fig2_psnr_vs_gap', 'table1_gap'])
+    for f in ('table1_gap.csv', 'table1_gap.md', 'table1_gap.tex'): (folder/f).parent.mkdir(exist_ok=True); (folder/f).write_bytes((work/'figures'/f).read_bytes())
+    write_record(folder, 'table1_gap', *make_entry(paper_dir()/'table1_gap.ipynb', params['table1_gap'], tmp_path/'none', list(folder.glob('table1*')), 1.), 'smoke')
+    assert lgap_reproduce(['--check', str(folder)]) == 0; said = capsys.readouterr().out; assert 'Nothing moved beyond its interval' in said and '2 of 2 files have the same bytes' in said
+    df = pd.read_csv(folder/'table1_gap.csv'); df.loc[0, 'learnability'] += 1; df.to_csv(folder/'table1_gap.csv', index=False, float_format='%.6f')
+    assert lgap_reproduce(['--check', str(folder)]) == 1; said = capsys.readouterr().out; assert 'beyond   table1_gap.csv | phantom-us sd-mini balanced_accuracy | learnability' in said and '1 number(s) moved' in said
 
 
 def test_table_is_consistent(work):
