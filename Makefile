@@ -1,5 +1,6 @@
 # make reproduce   set up .venv if needed, run the demo study, write figures/demo/
 # make test        set up .venv if needed, run all tests
+# make docs        set up .venv if needed, build the site of the notebooks in _docs/; nothing is run
 # ENV=active       use the environment that is active instead of .venv
 PYTHON ?= python3
 ifeq ($(ENV),active)
@@ -12,13 +13,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
 PROFILE ?= demo
 
-.PHONY: reproduce test lab readme notebooks .active
+.PHONY: reproduce test docs lab readme notebooks .active
 
 reproduce: $(READY)
 	$(BIN)lgap_reproduce --profile $(PROFILE)
 
 test: $(READY)
 	$(BIN)python -m pytest -q -n 2 --dist loadgroup tests
+
+docs: $(READY)
+	$(BIN)lgap_docs
 
 lab: $(READY)
 	$(BIN)jupyter lab nbs
