@@ -77,7 +77,7 @@ def fit_links(
     text = re.sub(r'(!?)\[([^\[\]]*)\]\((?!\w+:)([^()\s#]+)', link, text)
     return re.sub(r'(?<![\[`\w])(`(?:nbs/)?(?:paper/|lessons/)?(\w+)(?:\.ipynb)?`)(?![`\]])', name, text), found
 
-# %% ../nbs/12_site.ipynb #7ebcff3a
+# %% ../nbs/12_site.ipynb #d507097a
 def contents(
     caption: str,
     pages: list[str], # in reading order
@@ -96,7 +96,7 @@ def copy_sources(
         for c in nb.cells:
             if c.cell_type == 'markdown': c.source, found = fit_links(c.source, page, pages, root); along += found
         if page == 'index': nb.cells += [contents(k, v) for k, v in {'Start': ['Overview <self>'], **parts}.items() if v]
-        nb.metadata['language_info'] = dict(name='python', pygments_lexer='python3')
+        nb.metadata = dict(kernelspec=nb.metadata.get('kernelspec', {}), language_info=dict(name='python', pygments_lexer='python3')) # nothing that asks for a run
         for to in [folder/'nbs'/f'{page}.ipynb', *(folder/p.relative_to(root) for p in along)]: to.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(nb, folder/'nbs'/f'{page}.ipynb')
         for p in along: shutil.copyfile(p, folder/p.relative_to(root))
