@@ -58,7 +58,7 @@ def shown_cells(
         shown.append(c)
     return shown
 
-# %% ../nbs/12_site.ipynb #60f1a944
+# %% ../nbs/12_site.ipynb #bf3692d2
 def fit_links(
     text: str, # markdown
     page: str, # the page it is on, as in `site_pages`
@@ -66,7 +66,8 @@ def fit_links(
     root: Path, # the checkout
 ) -> tuple[str, list[Path]]: # text for the site, and files of the checkout to copy along
     "Names of notebooks in backticks become links; links to other files of the checkout become downloads."
-    here, found = (root/'nbs'/page).parent, []; stems = [Path(p).name for p in pages]; known = {s: p for s, p in zip(stems, pages) if stems.count(s) == 1 and p not in ('index', page)}
+    here, found, stems = (root/'nbs'/page).parent, [], [Path(p).name for p in pages]
+    known = {s: p for s, p in zip(stems, pages) if stems.count(s) == 1 and p not in ('index', page)}
     def link(m):
         mark, label, target = m.groups(); path = (here/unquote(target)).resolve(); inside = path.is_file() and path.is_relative_to(root)
         if inside and path.relative_to(root).as_posix() not in [f'nbs/{p}.ipynb' for p in pages]: found.append(path)
@@ -102,7 +103,7 @@ def copy_sources(
         for p in along: shutil.copyfile(p, folder/p.relative_to(root))
     return pages
 
-# %% ../nbs/12_site.ipynb #4db2729d
+# %% ../nbs/12_site.ipynb #e2ab8fe7
 def site_style() -> str:
     "Style sheet beside the theme's."
     return """
@@ -128,7 +129,8 @@ def site_options(
     return dict(project=s['title'], author=s['author'], project_copyright=s['copyright'], version=s['version'], release=s['version'], html_title=s['title'],
                 extensions=['myst_nb'], nb_execution_mode='off', nb_merge_streams=True, nb_render_markdown_format='gfm',
                 myst_enable_extensions=['dollarmath', 'amsmath'], myst_dmath_double_inline=True, myst_heading_anchors=4,
-                html_theme='furo', html_static_path=['static'], html_css_files=['site.css'], html_favicon='static/icon.svg', html_copy_source=False, html_show_sourcelink=False, html_use_index=False,
+                html_theme='furo', html_static_path=['static'], html_css_files=['site.css'], html_favicon='static/icon.svg',
+                html_copy_source=False, html_show_sourcelink=False, html_use_index=False,
                 mathjax_path='mathjax/tex-chtml.js', mathjax3_config=dict(options=dict(enableMenu=False)))
 
 def write_options(
@@ -141,13 +143,14 @@ def write_options(
     for d in 'output/chtml/fonts', 'input/tex/extensions': shutil.copytree(math/d, folder/'static'/'mathjax'/d)
     shutil.copy(math/'tex-chtml.js', folder/'static'/'mathjax')
 
-# %% ../nbs/12_site.ipynb #79ef892a
+# %% ../nbs/12_site.ipynb #b7e81c33
 def complaint(
     said: str, # by Sphinx
     folder: Path, # of the copies
 ) -> str:
     "The first warning of a build in one line, with the notebook it is about."
-    lines = [l.replace(f'{folder}/', '') for l in said.splitlines() if re.search('WARNING|ERROR|[Ee]rror:', l)] or said.strip().splitlines()[-1:] or ['Sphinx stopped without a word']
+    lines = [l.replace(f'{folder}/', '') for l in said.splitlines() if re.search('WARNING|ERROR|[Ee]rror:', l)]
+    lines = lines or said.strip().splitlines()[-1:] or ['Sphinx stopped without a word']
     return re.sub(r':(\d+|<\w+>)?: (WARNING|ERROR|CRITICAL): ', ': ', lines[0]) + (f' (and {len(lines) - 1} more)' if len(lines) > 1 else '')
 
 def build_site(
@@ -156,12 +159,14 @@ def build_site(
 ) -> list[str]: # its pages
     "Build a site beside `out` and move it there when it is whole; raises `InputError` for a dead link or a missing figure."
     need_packages(); root, out = Path(root).resolve(), Path(out).resolve()
-    require(not out.exists() or out.is_dir() and ((out/'searchindex.js').is_file() or not any(out.iterdir())), f'{out} is there and no site; choose another folder, or delete it.')
+    ours = out.is_dir() and ((out/'searchindex.js').is_file() or not any(out.iterdir()))
+    require(ours or not out.exists(), f'{out} is there and no site; choose another folder, or delete it.')
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix='.site', dir=out.parent) as tmp:
             tmp = Path(tmp); pages = copy_sources(root, tmp); write_options(root, tmp)
-            ran = subprocess.run([sys.executable, '-m', 'sphinx', '-qNW', '--keep-going', '-b', 'html', '-c', tmp, '-d', tmp/'trees', tmp/'nbs', tmp/'html'], cwd=tmp, capture_output=True, text=True)
+            sphinx = [sys.executable, '-m', 'sphinx', '-qNW', '--keep-going', '-b', 'html', '-c', tmp, '-d', tmp/'trees', tmp/'nbs', tmp/'html']
+            ran = subprocess.run(sphinx, cwd=tmp, capture_output=True, text=True)
             require(ran.returncode == 0, complaint(ran.stderr, tmp))
             if out.exists(): out.rename(tmp/'old')
             (tmp/'html').rename(out)

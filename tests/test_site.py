@@ -16,7 +16,9 @@ FACTS = """() => ({
     math: document.querySelectorAll('.math').length, set: document.querySelectorAll('.math mjx-container').length, bad: document.querySelectorAll('mjx-merror').length,
     out: [...document.querySelectorAll('article *')].filter(e => { // beyond the edge, and in no box that scrolls
         if (e.getBoundingClientRect().right <= innerWidth + 1) return false;
-        for (let p = e; p && p.tagName != 'ARTICLE'; p = p.parentElement) if (p.namespaceURI.includes('svg') || /auto|scroll|hidden/.test(getComputedStyle(p).overflowX) && p.getBoundingClientRect().right <= innerWidth + 1) return false;
+        for (let p = e; p && p.tagName != 'ARTICLE'; p = p.parentElement) {
+            const box = /auto|scroll|hidden/.test(getComputedStyle(p).overflowX) && p.getBoundingClientRect().right <= innerWidth + 1;
+            if (box || p.namespaceURI.includes('svg')) return false; }
         return true; }).map(e => e.tagName + '.' + e.className).slice(0, 5) })"""
 
 
@@ -50,7 +52,8 @@ def browser():
     path = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
     if not path: (pytest.fail if os.environ.get('CI') else pytest.skip)('no Chromium here; on Debian: apt-get install chromium')
     from playwright.sync_api import sync_playwright
-    off = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
+    off = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update',
+           '--disable-sync', '--no-first-run', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
     with sync_playwright() as p:
         b = p.chromium.launch(executable_path=path, args=off)
         yield b
