@@ -122,7 +122,7 @@ def run_notebook(
         with environ(LGAP_JOURNAL=str(journal)), Watch(journal, name, 'none' if not journal else 'terminal' if sys.stderr.isatty() else 'lines'): execute(paper_dir()/f'{name}.ipynb', executed, params)
     except PapermillExecutionError as e: raise InputError(f'{name}: {e.ename}: {e.evalue} (the executed copy is {executed})') from e
 
-# %% ../nbs/09_reproduce.ipynb #42e2fef5
+# %% ../nbs/09_reproduce.ipynb #2e753643
 class NotebooksFailed(InputError):
     "Some notebooks failed; `failures` maps their names to reasons, `made` lists the files of the others."
     def __init__(self, failures: dict[str, str], made: list[Path]):
@@ -142,7 +142,8 @@ def run_and_record(
     start, journal, out = time.time(), new_journal(journals), results_folder(params)
     journal = journal.with_name(f'{journal.name}-{name}'); run_notebook(name, params, project_root()/'runs'/params['profile']/f'{name}.ipynb', journal)
     files = sorted(p for p in out.glob('*') if p.is_file() and p.stat().st_mtime >= start - 1 and p.name != 'record.json')
-    new = write_record(out, name, *make_entry(paper_dir()/f'{name}.ipynb', params, journal, files, time.time() - start), params['profile'])
+    notebook = paper_dir()/f'{name}.ipynb'; full = notebook_parameters(notebook) | params
+    new = write_record(out, name, *make_entry(notebook, full, journal, files, time.time() - start), params['profile'])
     print(f'    {time.time() - start:5.0f} s  {", ".join(p.name for p in files)}' + ('' if new else ' (the same bytes as recorded)'), flush=True)
     return files
 

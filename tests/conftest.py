@@ -13,6 +13,12 @@ def root() -> Path: return ROOT
 
 
 @pytest.fixture(scope='session')
+def work(tmp_path_factory) -> Path:
+    "Folder of the smoke runs; whoever runs a paper notebook shares its cache."
+    return tmp_path_factory.mktemp('smoke')
+
+
+@pytest.fixture(scope='session')
 def shared() -> Path:
     "Folder with real data and weights, where a reader has one beside the checkout; tests that want it skip otherwise."
     folder = Path(os.environ.get('LGAP_SHARED', ROOT.parent/'shared'))
@@ -22,6 +28,7 @@ def shared() -> Path:
 
 
 def pytest_collection_modifyitems(items):
-    "With several workers (-n): the tests of a file share caches and stay together; library notebooks need nothing from each other."
+    "With several workers (-n): tests that share caches stay together; library notebooks need nothing from each other."
     for item in items:
-        if item.path.stem != 'test_library': item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        name = item.path.stem
+        if name != 'test_library': item.add_marker(pytest.mark.xdist_group('test_paper' if name == 'test_jupyter' else name))

@@ -46,10 +46,10 @@ class Kernel:
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_run_all(name, server):
+def test_run_all(name, server, work):
     "Every cell as it is; after the parameters' cell the smoke values, as a reader who edits them would."
     url, token, run = server; nb = nbformat.read(paper_dir()/f'{name}.ipynb', 4); known = notebook_parameters(paper_dir()/f'{name}.ipynb')
-    params = plan('smoke', [name])[name] | {k: str(run/k) for k in ('cache', 'weights') if k in known} | dict(out_dir=str(run/'figures'))
+    params = plan('smoke', [name])[name] | {k: str(d/k) for k, d in dict(cache=work, weights=run).items() if k in known} | dict(out_dir=str(run/'figures'))
     k = Kernel(url, token, f'nbs/paper/{name}.ipynb'); shown = []
     try:
         assert k.run('import os; os.path.basename(os.getcwd())')[0]['text/plain'] == "'paper'"

@@ -13,10 +13,6 @@ SUFFIXES = dict(fig1_overview={'.svg', '.png'}, table1_gap={'.csv', '.md', '.tex
                 table4_efficiency={'.csv', '.md', '.tex'}, bench_training={'.svg', '.png', '.csv', '.md', '.tex'}, train_autoencoders={'.svg', '.png', '.csv', '.md', '.tex'})
 
 
-@pytest.fixture(scope='module')
-def work(tmp_path_factory): return tmp_path_factory.mktemp('smoke')
-
-
 def smoke(name, work, **more):
     params = plan('smoke', [name])[name] | dict(out_dir=str(work/'figures')) | more
     if 'cache' in notebook_parameters(paper_dir()/f'{name}.ipynb'): params['cache'] = str(work/'cache')
@@ -72,7 +68,7 @@ def test_killed_command_continues(work, tmp_path):
 
 def test_failures_are_reported_together(tmp_path, capsys):
     "A notebook that fails does not stop the next one; the exit status tells."
-    args = ['--profile', 'smoke', '--only', 'table1_gap,fig1_overview', '-p', f'out_dir={tmp_path}/figures', '-p', f'cache={tmp_path}/cache', '-p', 'lr=1e30', '-p', 'size=32']
+    args = ['--profile', 'smoke', '--only', 'table1_gap,fig1_overview', '-p', f'out_dir={tmp_path}/figures', '-p', f'cache={tmp_path}/cache', '-p', 'lr=1.0e+30', '-p', 'size=32']
     assert lgap_reproduce(args) == 1; said = capsys.readouterr()
     assert '1 notebook(s) failed' in said.err and '5 of 5 runs failed' in said.err and 'lower lr' in said.err and (tmp_path/'figures'/'fig1_overview.png').is_file()
 
