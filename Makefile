@@ -13,7 +13,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
 PROFILE ?= demo
 
-.PHONY: reproduce test docs lab readme notebooks .active
+.PHONY: setup reproduce test docs lab readme notebooks .active
+
+# only the environment
+setup: $(READY)
 
 reproduce: $(READY)
 	$(BIN)lgap_reproduce --profile $(PROFILE)

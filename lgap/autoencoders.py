@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['AESpec', 'latent_of', 'Autoencoder', 'check_images', 'fit_channels', 'encode', 'decode']
 
-# %% ../nbs/01_autoencoders.ipynb #0225d4ca
+# %% ../nbs/01_autoencoders.ipynb #54d88f66
 from dataclasses import dataclass
+from itertools import chain
 import torch, torch.nn.functional as F
 from torch import nn
 from .core import InputError, require
 from .data import float_images, byte_images
 
-# %% ../nbs/01_autoencoders.ipynb #c6005cda
+# %% ../nbs/01_autoencoders.ipynb #898bae1f
 @dataclass(frozen=True)
 class AESpec:
     "The facts of one autoencoder; one row of the registry."
@@ -32,7 +33,7 @@ class AESpec:
     note: str='' # which latent space is used, training data, caveats
     instead: str='' # what to use when it cannot be loaded
 
-# %% ../nbs/01_autoencoders.ipynb #9659c8ee
+# %% ../nbs/01_autoencoders.ipynb #22394e68
 def latent_of(
     out, # what a diffusers `encode` returned
 ) -> torch.Tensor: # [B, C, h, w]
@@ -42,7 +43,7 @@ def latent_of(
         if hasattr(out, name): return getattr(out, name)
     raise InputError(f'encode returned {type(out).__name__}; expected latent_dist, latent or latents.')
 
-# %% ../nbs/01_autoencoders.ipynb #33fa3b27
+# %% ../nbs/01_autoencoders.ipynb #6013acf5
 class Autoencoder(nn.Module):
     "A frozen autoencoder behind one interface; `net` is any diffusers-like module."
     def __init__(self,
@@ -55,10 +56,10 @@ class Autoencoder(nn.Module):
         self.in_channels = getattr(getattr(net, 'config', None), 'in_channels', 3 * patch**2) // patch**2
 
     @property
-    def device(self): return next(self.net.parameters()).device
+    def device(self): return next(chain(self.net.parameters(), self.net.buffers()), torch.zeros(0)).device # a transform may hold no tensors
 
     @property
-    def dtype(self): return next(self.net.parameters()).dtype
+    def dtype(self): return next(chain(self.net.parameters(), self.net.buffers()), torch.zeros(0)).dtype
 
     def to_latent(self, x): # [B, c, H, W] in [-1, 1] -> [B, C, h, w]
         return latent_of(self.net.encode(F.pixel_unshuffle(x, self.patch)))
@@ -66,7 +67,7 @@ class Autoencoder(nn.Module):
     def from_latent(self, z): # inverse direction
         return F.pixel_shuffle(self.net.decode(z).sample, self.patch)
 
-# %% ../nbs/01_autoencoders.ipynb #c97d5b50
+# %% ../nbs/01_autoencoders.ipynb #010e6a95
 def check_images(
     x: torch.Tensor, # what somebody wants to encode
     spec: AESpec,
@@ -83,7 +84,7 @@ def check_images(
     require(x.abs().max() <= 1.001, f'{spec.name}: pixel values reach {x.abs().max():.4g}; scale floats to [-1, 1], or pass uint8.')
     return x.float()
 
-# %% ../nbs/01_autoencoders.ipynb #8ca162fb
+# %% ../nbs/01_autoencoders.ipynb #1830ddec
 def fit_channels(
     x: torch.Tensor, # [B, c, H, W]
     c: int, # channels wanted, 1 or 3

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['reproduce_parser', 'lgap_reproduce', 'lgap_watch']
 
-# %% ../nbs/09b_command.ipynb #81999432
+# %% ../nbs/09b_command.ipynb #b337d327
 import argparse, contextlib, sys, time
 from pathlib import Path
 from .check import check_folder, check_report
 from .core import InputError, data_home, lookup, require
-from .journal import latest_journal, read_journal
+from .journal import read_journal
 from .reproduce import NotebooksFailed, parse_assignments, reproduce
 from .watching import Watch, state_table, sweep_state, table_text
 from .workers import check_scheduler, schedulers
@@ -41,17 +41,18 @@ def lgap_reproduce(argv=None) -> int:
         print(f'lgap_reproduce: {e}', file=sys.stderr)
         return 1 if isinstance(e, NotebooksFailed) else 2
 
-# %% ../nbs/09b_command.ipynb #edb05bb2
+# %% ../nbs/09b_command.ipynb #df136c1f
 def lgap_watch(argv=None) -> int:
     "Command line: show the newest sweep below a cache folder, live or once."
     ap = argparse.ArgumentParser('lgap_watch', description='Show what the newest sweep is doing: done, running, failed with the reason, time left.')
     ap.add_argument('--cache', default='', help='cache folder; empty for data/cache'); ap.add_argument('--once', action='store_true', help='show it once, do not follow')
     a = ap.parse_args(argv); home = Path(a.cache or data_home()/'cache')/'journal'
     try:
-        journal = latest_journal(home); require(journal, f'No journal below {home}: nothing has run with this cache; give the folder with --cache.')
+        journals = sorted(p for p in home.glob('*-*') if p.is_dir())[::-1]; require(journals, f'No journal below {home}: nothing has run with this cache; give the folder with --cache.')
     except InputError as e:
         print(f'lgap_watch: {e}', file=sys.stderr)
         return 2
+    journal = next((j for j in journals if sweep_state(read_journal(j))['total']), journals[0]) # the newest that had something to do
     if a.once or not sys.stderr.isatty(): print(table_text(state_table(sweep_state(read_journal(journal)), journal.name))); return 0
     with contextlib.suppress(KeyboardInterrupt), Watch(journal, journal.name, 'terminal'):
         while True: time.sleep(1)

@@ -5,14 +5,16 @@
 # %% auto #0
 __all__ = ['sweep_state', 'seconds_left', 'spell', 'state_line', 'state_table', 'table_text', 'watch_view', 'Watch']
 
-# %% ../nbs/00e_watching.ipynb #6a2a7a39
+# %% ../nbs/00e_watching.ipynb #ed5fb943
 import sys, threading, time
 from collections import Counter, defaultdict
 from pathlib import Path
 from fastcore.basics import patch
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from .journal import journal_folder, read_journal
 
 # %% ../nbs/00e_watching.ipynb #dd27356d
@@ -57,24 +59,24 @@ def state_line(state: dict) -> str: # of `sweep_state`
     failed = f', {state["failed"]} failed' if state['failed'] else ''
     return f'{state["done"]} of {state["total"]} done, {len(state["running"])} running{failed}, {spell(seconds_left(state))} left'
 
-# %% ../nbs/00e_watching.ipynb #82079012
+# %% ../nbs/00e_watching.ipynb #bc05ae8f
 def state_table(
     state: dict, # of `sweep_state`
     title: str='',
     now: float|None=None, # time; the current one when None
     rows: int=8, # running and failed jobs shown, each
-) -> Table:
-    "What runs and what failed, below the counts."
-    now, t = time.time() if now is None else now, Table(title=f'{title}  {state_line(state)}'.strip(), title_justify='left', expand=False)
-    for c, kw in (('', {}), ('job', dict(overflow='fold')), ('time', dict(justify='right')), ('where', {}), ('', dict(overflow='fold'))): t.add_column(c, **kw)
+) -> Group:
+    "The counts, and below them what runs and what failed, with the reason."
+    now, t = time.time() if now is None else now, Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for c in ('state', 'job', 'time', 'reason'): t.add_column(c, justify='right' if c == 'time' else 'left', overflow='fold')
     where = lambda e: f'{e.get("host", "")}:{e.get("pid", "")}'
-    for e in state['running'][:rows]: t.add_row('[cyan]running[/]', e.get('label', ''), spell(now - e['time']), where(e), '')
-    for e in state['failures'][:rows]: t.add_row('[red]failed[/]', e.get('label', ''), '', where(e), e.get('reason', '').replace('[', r'\['))
+    for e in state['running'][:rows]: t.add_row('[cyan]running[/]', escape(e.get('label', '')), spell(now - e['time']), f'[dim]{where(e)}[/]')
+    for e in state['failures'][:rows]: t.add_row('[red]failed[/]', escape(e.get('label', '')), '', escape(e.get('reason', '')))
     more = len(state['running'][rows:]) + len(state['failures'][rows:])
-    if more: t.add_row('', f'and {more} more', '', '', '')
-    return t
+    if more: t.add_row('', f'and {more} more', '', '')
+    return Group(Text.assemble((title, 'bold'), '  ' if title else '', state_line(state)), *([t] if t.row_count else []))
 
-def table_text(table: Table, width: int=120, html: bool=False) -> str:
+def table_text(table: Group, width: int=120, html: bool=False) -> str:
     "A table as plain text, or as an HTML block."
     c = Console(record=True, width=width, file=open('/dev/null', 'w')); c.print(table)
     return c.export_html(inline_styles=True, code_format='<pre style="line-height:1.2">{code}</pre>') if html else c.export_text()
