@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['report_study', 'ranks', 'verdict', 'write_report', 'diagnose_autoencoder', 'lgap_diagnose']
 
-# %% ../nbs/11_diagnose.ipynb #c1acad5f
+# %% ../nbs/11_diagnose.ipynb #492590eb
 import argparse, json, re, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from .core import InputError, atomic_path, find_path, lookup, project_root, require
+from .core import InputError, atomic_path, data_home, find_path, lookup, project_root, require
 from .diagnostics import diagnostic_names
 from .gap import format_gap
+from .journal import new_journal
 from .reproduce import fit_type, notebook_parameters, paper_dir, parse_assignments, run_notebook
 from .study import Study, short_name
 
@@ -76,7 +77,7 @@ def write_report(
     with atomic_path(path) as tmp: tmp.write_text(page, encoding='utf-8')
     return path
 
-# %% ../nbs/11_diagnose.ipynb #dc09323a
+# %% ../nbs/11_diagnose.ipynb #da3767aa
 def diagnose_autoencoder(
     autoencoder: str, benchmark: str, # see `load_autoencoder` and `load_benchmark`
     given: dict|None=None, # parameters of the notebook `report_autoencoder`, among them `against` and `max_folds`
@@ -90,7 +91,7 @@ def diagnose_autoencoder(
     folder = Path(out) if out else project_root()/'figures'/'reports'/f'{Path(benchmark).stem}-{short_name(autoencoder)}'
     folder = folder if folder.is_absolute() else Path.cwd()/folder; executed = folder/'report.ipynb'
     params = dict(profile='report', max_folds=2, n_images=0) | {k: fit_type(k, v, known[k]) for k, v in given.items()} | dict(autoencoder=autoencoder, benchmark=where(benchmark), out_dir=str(folder))
-    run_notebook('report_autoencoder', params, executed)
+    run_notebook('report_autoencoder', params, executed, new_journal(Path(params.get('cache') or data_home()/'cache')/'journal'))
     return json.loads((folder/'report.json').read_text()), write_report(executed, folder/'report.html')
 
 # %% ../nbs/11_diagnose.ipynb #14f96479
