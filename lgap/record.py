@@ -51,16 +51,16 @@ def notebook_digest(path) -> str:
     "Digest of a notebook's cells, outputs aside."
     return digest([[c.cell_type, c.source] for c in nbformat.read(path, 4).cells])
 
-# %% ../nbs/08g_record.ipynb #eded6dc1
+# %% ../nbs/08g_record.ipynb #e04b2b22
 def used(
     events: list[dict], # of `read_journal`
-) -> dict: # data, weights, trained, timing
+) -> dict: # data, weights, jobs (runs trained and shards encoded), timing
     "Data, weights and runs of a notebook, from its journal."
     pick = lambda kind: [e for e in events if e['event'] == kind]
     weights = {}
     for e in pick('autoencoder'): weights.setdefault(e['name'], set()).add(e['weights'])
     return dict(data={e['name']: dict(images=e['images'], size=e['size'], fingerprint=e['fingerprint']) for e in sorted(pick('benchmark'), key=lambda e: e['name'])},
-                weights={k: sorted(v) for k, v in sorted(weights.items())}, trained=len(pick('done')), timing=bool(pick('timing')))
+                weights={k: sorted(v) for k, v in sorted(weights.items())}, jobs=len(pick('done')), timing=bool(pick('timing')))
 
 def make_entry(
     notebook, # its path

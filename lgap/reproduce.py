@@ -88,7 +88,7 @@ def plan(
     pick = lambda n: {'profile': name} | shared | chosen[n] | (given or {})
     return {n: {k: fit_type(k, v, known[n][k]) for k, v in pick(n).items() if k in known[n]} for n in chosen}
 
-# %% ../nbs/09_reproduce.ipynb #d0a525c1
+# %% ../nbs/09_reproduce.ipynb #c658fd99
 @contextmanager
 def environ(**names: str):
     "Environment variables that hold inside the block; child processes inherit them."
@@ -105,7 +105,7 @@ def execute(
     "Run a notebook by papermill in its own folder; kernel and runner talk over sockets in a private temporary folder."
     import papermill as pm
     executed.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix='lgap') as t:
+    with tempfile.TemporaryDirectory(prefix='lgap') as t, environ(LGAP_VIEW='lines'): # nobody is there to look at a widget
         config = Config(KernelManager=dict(transport='ipc', ip=f'{t}/kernel'))
         pm.execute_notebook(str(source), str(executed), params, kernel_name='python3', cwd=str(Path(source).parent), progress_bar=False,
                             stderr_file=sys.stderr, config=config)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['sweep_state', 'seconds_left', 'spell', 'state_line', 'state_table', 'table_text', 'watch_view', 'Watch']
 
-# %% ../nbs/00e_watching.ipynb #ed5fb943
-import sys, threading, time
+# %% ../nbs/00e_watching.ipynb #cc567989
+import os, sys, threading, time
 from collections import Counter, defaultdict
 from pathlib import Path
 from fastcore.basics import patch
@@ -81,9 +81,10 @@ def table_text(table: Group, width: int=120, html: bool=False) -> str:
     c = Console(record=True, width=width, file=open('/dev/null', 'w')); c.print(table)
     return c.export_html(inline_styles=True, code_format='<pre style="line-height:1.2">{code}</pre>') if html else c.export_text()
 
-# %% ../nbs/00e_watching.ipynb #16dca4da
+# %% ../nbs/00e_watching.ipynb #d7153622
 def watch_view() -> str:
-    "'widget' in a Jupyter kernel, 'terminal' where standard error is one, 'lines' elsewhere."
+    "What the environment variable LGAP_VIEW says, else 'widget' in a Jupyter kernel, 'terminal' where standard error is one, 'lines' elsewhere."
+    if os.environ.get('LGAP_VIEW'): return os.environ['LGAP_VIEW']
     shell = getattr(sys.modules.get('IPython'), 'get_ipython', lambda: None)()
     return 'widget' if type(shell).__name__ == 'ZMQInteractiveShell' else 'terminal' if sys.stderr.isatty() else 'lines'
 
