@@ -78,3 +78,13 @@ def test_parameters_are_documented(root):
         cells = [c for c in nbformat.read(p, 4).cells if 'parameters' in c.metadata.get('tags', [])]
         assert len(cells) == 1, p
         for line in cells[0].source.splitlines(): assert re.fullmatch(r'\w+: (str|int|float|bool|list\[(str|int)\]) = [^=]+  # [^=]+', line), (p.name, line)
+
+
+def test_the_record_is_of_the_committed_results(root):
+    from lgap.core import file_digest
+    from lgap.record import read_record
+    for folder in {p.parent for p in (root/'figures').glob('*/record.json')} | {root/'figures'/'demo'}:
+        r = read_record(folder); listed = {f: d for e in r['notebooks'].values() for f, d in e['files'].items()}
+        assert len(listed) >= 30
+        for f, d in listed.items(): assert file_digest(folder/f) == d, f'{f} is not what the record says: make it again with lgap_reproduce'
+        assert not any(e['changed'] for e in r['notebooks'].values()) and {e['environment'] for e in r['notebooks'].values()} == set(r['environments'])
