@@ -26,9 +26,3 @@ def shared() -> Path:
         pytest.skip('no real data and weights beside the checkout')
     return folder
 
-
-def pytest_collection_modifyitems(items):
-    "With several workers (-n): tests that share caches stay together; library notebooks need nothing from each other."
-    for item in items:
-        name = item.path.stem
-        if name != 'test_library': item.add_marker(pytest.mark.xdist_group('test_paper' if name == 'test_jupyter' else name))
