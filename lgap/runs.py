@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['check_run', 'run_label', 'Run']
 
-# %% ../nbs/04d_runs.ipynb #e4a4bb3a
+# %% ../nbs/04d_runs.ipynb #ed48a92f
 from dataclasses import dataclass, asdict
 from .core import require, lookup, digest
 from .distillation import check_alpha, soft_kinds
+from .losses import loss_names
 
-# %% ../nbs/04d_runs.ipynb #6de91344
+# %% ../nbs/04d_runs.ipynb #53cce31d
 def check_run(r):
     "Raise `InputError` for a `Run` that means nothing."
     for value, choices, what in ((r.space, ('image', 'recon', 'latent'), 'space'), (r.schedule, ('constant', 'cosine'), 'schedule'),
-                                 (r.mask_mode, ('element', 'channel'), 'mask mode'), (r.soft, soft_kinds(), 'soft loss')): lookup(value, dict.fromkeys(choices), what)
+                                 (r.mask_mode, ('element', 'channel'), 'mask mode'), (r.soft, soft_kinds(), 'soft loss'), (r.loss, loss_names(), 'loss')): lookup(value, dict.fromkeys(choices), what)
     require((r.space == 'image') == (not r.autoencoder), f'{r.space} space {"takes no" if r.space == "image" else "needs an"} autoencoder.')
     require(0 <= r.mask < 1, f'mask is {r.mask}, must lie in [0, 1).')
     require(r.lr > 0 and r.epochs > 0 and r.bs > 0 and r.temperature > 0, 'lr, epochs, bs and temperature must be positive.')

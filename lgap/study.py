@@ -6,7 +6,7 @@
 __all__ = ['Study', 'study_benchmark', 'make_run', 'short_name', 'initial_weights', 'encode_shard', 'encode_on_cluster', 'Part',
            'make_part', 'check_study', 'gather', 'run_all', 'spaces_of', 'pair_gaps', 'study_gaps']
 
-# %% ../nbs/08_study.ipynb #032a4b09
+# %% ../nbs/08_study.ipynb #a8ac44b8
 import time
 from collections import Counter
 from dataclasses import dataclass, fields, replace
@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd, torch
 from joblib import Parallel, delayed
 from .checkpoints import LatentClassifier
+from .classifiers import check_arch
 from .core import require, digest, data_home, file_digest, find_path, pick_device
 from .data import make_folds
 from .gap import gap_table
@@ -178,11 +179,11 @@ def make_part(
     where = [('image', '', images)] + [(s, a, e) for a, e in encoded.items() for s in ('recon', 'latent')]
     return Part(bench, images, encoded, [task(s, a, e, k, f) for s, a, e in where for k, f in enumerate(folds)])
 
-# %% ../nbs/08_study.ipynb #ee9a35a3
+# %% ../nbs/08_study.ipynb #074b305f
 def check_study(study: Study):
     "Look up every name before any work starts."
     require(study.benchmarks and study.autoencoders, 'A study needs at least one benchmark and one autoencoder.')
-    pick_device(study.device); check_scheduler(study.scheduler, study.address)
+    pick_device(study.device); check_scheduler(study.scheduler, study.address); check_arch(study.image_arch); check_arch(study.latent_arch)
     for i, b in enumerate(study.benchmarks): # every autoencoder once; per-benchmark weights for every benchmark
         name = study_benchmark(study, b).name
         for a in study.autoencoders:

@@ -157,7 +157,7 @@ def test_names_are_checked_first(args, text, capsys):
 @pytest.mark.parametrize('params, text', [
     (dict(benchmarks=['phantom-mri']), "Unknown benchmark 'phantom-mri'"), (dict(autoencoders=['sd-maxi']), "Unknown autoencoder 'sd-maxi'"),
     (dict(autoencoders=['flux2-dev']), 'instead you can use taef2'), (dict(size=50), 'no multiple of 4; resize to 48'),
-    (dict(n_images=30), 'too few patients for 3 folds'), (dict(loss='hinge'), "Unknown loss 'hinge'"), (dict(mask_mode='rows'), "Unknown mask mode 'rows'"),
+    (dict(n_images=30), 'too few patients for 3 folds'), (dict(loss='hinge'), "Unknown loss 'hinge'"), (dict(latent_arch='resnet-maxi'), "Unknown classifier 'resnet-maxi'"), (dict(mask_mode='rows'), "Unknown mask mode 'rows'"),
     (dict(latent_init='nowhere'), 'No checkpoint folder')])
 def test_bad_values_stop_before_training(params, text, tmp_path):
     with pytest.raises(InputError, match='table1_gap: InputError') as e: smoke('table1_gap', tmp_path, **params)
