@@ -10,8 +10,8 @@ from lgap.command import lgap_reproduce
 def slurm_cluster(a) -> SLURMCluster:
     "One worker of one thread in each job: a GPU serves one run at a time."
     gpu = [f'--gres=gpu:{a.gpus}'] if a.gpus else []
-    return SLURMCluster(queue=a.partition, account=a.account, cores=1, processes=1, memory=a.memory, walltime=a.walltime, log_directory=a.logs,
-                        job_extra_directives=[f'--cpus-per-task={a.cpus}', *gpu], job_script_prologue=['export OMP_NUM_THREADS=1'], worker_extra_args=['--lifetime', a.lifetime, '--lifetime-stagger', '4m'],
+    return SLURMCluster(queue=a.partition, account=a.account, cores=1, processes=1, job_cpu=a.cpus, memory=a.memory, walltime=a.walltime, log_directory=a.logs,
+                        job_extra_directives=gpu, job_script_prologue=['export OMP_NUM_THREADS=1'], worker_extra_args=['--lifetime', a.lifetime, '--lifetime-stagger', '4m'],
                         scheduler_options=dict(dashboard_address=None))
 
 
