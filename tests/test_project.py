@@ -1,7 +1,7 @@
 "The repository keeps its own rules: exports in sync, clean notebooks, one source of dependencies."
 import ast, configparser, os, re, shutil, subprocess, sys
 import nbformat, pytest, yaml
-from lgap.reproduce import readme_text
+from lgap.reproduce import notebook_parameters, readme_text
 
 BIN = os.path.dirname(sys.executable)
 
@@ -87,4 +87,5 @@ def test_the_record_is_of_the_committed_results(root):
         r = read_record(folder); listed = {f: d for e in r['notebooks'].values() for f, d in e['files'].items()}
         assert len(listed) >= 30
         for f, d in listed.items(): assert file_digest(folder/f) == d, f'{f} is not what the record says: make it again with lgap_reproduce'
+        for n, e in r['notebooks'].items(): assert set(e['parameters']) <= set(notebook_parameters(root/'nbs'/'paper'/f'{n}.ipynb')), n
         assert not any(e['changed'] for e in r['notebooks'].values()) and {e['environment'] for e in r['notebooks'].values()} == set(r['environments'])
