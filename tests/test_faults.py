@@ -64,19 +64,19 @@ def test_killed_and_damaged(whole, tmp_path):
     "SIGKILL at twelve random moments, a file damaged after each: whenever the study ends, it has the bytes of an undisturbed run, and every damage was reported."
     rng, (csv, files, seconds), kills, damages, round_ = np.random.default_rng(), whole, 0, 0, 0
     cache, log, out, hurt = tmp_path/'0', tmp_path/'log', tmp_path/'table.csv', []
-    while kills < 12 or not out.is_file():
-        p = child(cache, log, out, n_jobs=2 if kills == 5 else 1); p.join(rng.uniform(.1, .9) * seconds if kills < 12 else None)
+    while True:
+        p = child(cache, log, out, n_jobs=2 if kills == 5 else 1); more = kills < 12 or damages < 5; p.join(rng.uniform(.3, .95) * seconds if more else None)
         if p.is_alive(): os.kill(p.pid, signal.SIGKILL); p.join(); kills += 1; time.sleep(.2)
         if p.exitcode == 0: # it was quicker than the killer: look at it, then begin again elsewhere
             assert out.read_text() == csv and results(cache) == files; said = log.read_bytes()
             for q, kind, at in hurt: assert q.name.encode() in said[at:], f'{q.name} was {kind}, which nobody noticed'
             remove_leftovers(cache, hours=0); assert {q.suffix for q in cache.rglob('*') if q.is_file()} <= {'.safetensors', '.jsonl'} and not list(cache.rglob('.*.safetensors'))
-            if kills >= 12: break
+            if not more: break
             round_ += 1; cache, hurt = tmp_path/str(round_), []; out.unlink()
         else:
             assert p.exitcode == -signal.SIGKILL; there = sorted(q for q in cache.rglob('*.safetensors') if not q.name.startswith('.') and q not in [h[0] for h in hurt])
             if there: q = there[int(rng.integers(len(there)))]; kind = ('truncated', 'flipped', 'version')[kills % 3]; damage(q, kind, rng); hurt.append((q, kind, log.stat().st_size)); damages += 1
-    assert kills == 12 and damages >= 5
+    assert kills >= 12 and damages >= 5
 
 
 def test_two_processes_share_a_cache(whole, tmp_path):
