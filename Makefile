@@ -32,13 +32,13 @@ lab: $(READY)
 
 # execute all notebooks with their defaults (demo scale) and keep the outputs; then README.md
 notebooks: $(READY)
-	$(BIN)python -c "from lgap.reproduce import refresh_outputs; refresh_outputs()"
+	$(BIN)python -c "from lgap.report.reproduce import refresh_outputs; refresh_outputs()"
 	$(BIN)nbdev_clean
 	$(MAKE) readme
 
 # README.md is made from nbs/index.ipynb
 readme: $(READY)
-	$(BIN)python -c "from pathlib import Path; from lgap.reproduce import readme_text; Path('README.md').write_text(readme_text('nbs/index.ipynb'))"
+	$(BIN)python -c "from pathlib import Path; from lgap.report.reproduce import readme_text; Path('README.md').write_text(readme_text('nbs/index.ipynb'))"
 
 .venv/.ready: settings.ini setup.py
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'lgap needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"

@@ -1,15 +1,20 @@
 "Shared fixtures."
+
 import os
 from pathlib import Path
+
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-os.environ.setdefault('HF_HUB_OFFLINE', '1') # tests need no network
-os.environ.setdefault('OMP_NUM_THREADS', '1') # small tensors: several threads only wait for each other on a busy machine
+os.environ.setdefault('HF_HUB_OFFLINE', '1')  # tests need no network
+os.environ.setdefault(
+    'OMP_NUM_THREADS', '1'
+)  # small tensors: several threads only wait for each other on a busy machine
 
 
 @pytest.fixture(scope='session')
-def root() -> Path: return ROOT
+def root() -> Path:
+    return ROOT
 
 
 @pytest.fixture(scope='session')
@@ -21,8 +26,10 @@ def work(tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def shared() -> Path:
     "Folder with real data and weights, where a reader has one beside the checkout; tests that want it skip otherwise."
-    folder = Path(os.environ.get('LGAP_SHARED', ROOT.parent/'shared'))
-    if not (folder/'data'/'pneumoniamnist.npz').is_file() or not (folder/'weights'/'taef2_encoder.pth').is_file():
+    folder = Path(os.environ.get('LGAP_SHARED', ROOT.parent / 'shared'))
+    if (
+        not (folder / 'data' / 'pneumoniamnist.npz').is_file()
+        or not (folder / 'weights' / 'taef2_encoder.pth').is_file()
+    ):
         pytest.skip('no real data and weights beside the checkout')
     return folder
-

@@ -1,60 +1,100 @@
 "Files from strangers: nothing in them is executed, and nothing outside the image folder is read."
-import io, pickle, zipfile
-import numpy as np, pandas as pd, pytest, torch
-from PIL import Image
+
+import io
+import pickle
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lgap.autoencoders.families import read_state
+from lgap.autoencoders.registry import load_autoencoder
 from lgap.core import InputError
-from lgap.families import read_state
-from lgap.registry import load_autoencoder
-from lgap.sources import manifest_benchmark, read_npz
+from lgap.data.sources import manifest_benchmark, read_npz
+from PIL import Image
 
 
 class Bomb:
     "Creates a file when it is unpickled."
-    def __init__(self, path): self.path = str(path)
-    def __reduce__(self): return (open, (self.path, 'w'))
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return (open, (self.path, 'w'))
 
 
 @pytest.fixture()
-def trace(tmp_path): return tmp_path/'executed'
+def trace(tmp_path):
+    return tmp_path / 'executed'
 
 
 def test_the_bomb_works(trace):
-    pickle.loads(pickle.dumps(Bomb(trace))).close(); assert trace.exists()
+    pickle.loads(pickle.dumps(Bomb(trace))).close()
+    assert trace.exists()
 
 
-@pytest.mark.parametrize('wrap', [lambda b: b, lambda b: {'conv.weight': torch.zeros(2), 'more': b}, lambda b: {'state_dict': b}])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda b: b,
+        lambda b: {'conv.weight': torch.zeros(2), 'more': b},
+        lambda b: {'state_dict': b},
+    ],
+)
 @pytest.mark.parametrize('suffix', ['.pth', '.ckpt'])
 def test_pickled_weights_are_refused(tmp_path, trace, wrap, suffix):
-    path = tmp_path/f'weights{suffix}'; torch.save(wrap(Bomb(trace)), path)
-    with pytest.raises(InputError, match='holds more than tensors'): read_state(path)
+    path = tmp_path / f'weights{suffix}'
+    torch.save(wrap(Bomb(trace)), path)
+    with pytest.raises(InputError, match='holds more than tensors'):
+        read_state(path)
     assert not trace.exists()
 
 
 def test_raw_pickle_is_refused(tmp_path, trace):
-    for part in ('encoder', 'decoder'): (tmp_path/f'taef2_{part}.pth').write_bytes(pickle.dumps(Bomb(trace)))
-    with pytest.raises(InputError, match='holds more than tensors'): load_autoencoder(f'taef2@{tmp_path}')
+    for part in ('encoder', 'decoder'):
+        (tmp_path / f'taef2_{part}.pth').write_bytes(pickle.dumps(Bomb(trace)))
+    with pytest.raises(InputError, match='holds more than tensors'):
+        load_autoencoder(f'taef2@{tmp_path}')
     assert not trace.exists()
 
 
 def test_object_arrays_are_refused(tmp_path, trace):
-    with zipfile.ZipFile(tmp_path/'evil.npz', 'w') as z:
+    with zipfile.ZipFile(tmp_path / 'evil.npz', 'w') as z:
         for s in ('train', 'val', 'test'):
             for k in ('images', 'labels'):
-                f = io.BytesIO(); np.save(f, np.array([Bomb(trace)], dtype=object), allow_pickle=True); z.writestr(f'{s}_{k}.npy', f.getvalue())
-    with pytest.raises(InputError, match='no MedMNIST .npz'): read_npz(tmp_path/'evil.npz')
+                f = io.BytesIO()
+                np.save(f, np.array([Bomb(trace)], dtype=object), allow_pickle=True)
+                z.writestr(f'{s}_{k}.npy', f.getvalue())
+    with pytest.raises(InputError, match='no MedMNIST .npz'):
+        read_npz(tmp_path / 'evil.npz')
     assert not trace.exists()
 
 
-@pytest.mark.parametrize('where', ['../secret.png', 'sub/../../secret.png', 'ABSOLUTE', 'link.png', 'linked/secret.png'])
+@pytest.mark.parametrize(
+    'where', ['../secret.png', 'sub/../../secret.png', 'ABSOLUTE', 'link.png', 'linked/secret.png']
+)
 def test_manifest_paths_stay_below_the_image_folder(tmp_path, where):
-    root, secret = tmp_path/'images', tmp_path/'secret.png'; (root/'sub').mkdir(parents=True)
-    for p in (secret, root/'ok.png'): Image.fromarray(np.zeros((8, 8), np.uint8)).save(p)
-    (root/'link.png').symlink_to(secret); (root/'linked').symlink_to(tmp_path)
-    def manifest(path): pd.DataFrame(dict(path=['ok.png', path], a=[1, 0], b=[0, 1])).to_csv(root/'m.csv', index=False); return manifest_benchmark(root/'m.csv', size=8)
-    assert len(manifest('sub/../ok.png')) == 2 # inside it may wander
-    with pytest.raises(InputError, match='points outside the image folder'): manifest(str(secret) if where == 'ABSOLUTE' else where)
+    root, secret = tmp_path / 'images', tmp_path / 'secret.png'
+    (root / 'sub').mkdir(parents=True)
+    for p in (secret, root / 'ok.png'):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(p)
+    (root / 'link.png').symlink_to(secret)
+    (root / 'linked').symlink_to(tmp_path)
+
+    def manifest(path):
+        pd.DataFrame(dict(path=['ok.png', path], a=[1, 0], b=[0, 1])).to_csv(
+            root / 'm.csv', index=False
+        )
+        return manifest_benchmark(root / 'm.csv', size=8)
+
+    assert len(manifest('sub/../ok.png')) == 2  # inside it may wander
+    with pytest.raises(InputError, match='points outside the image folder'):
+        manifest(str(secret) if where == 'ABSOLUTE' else where)
 
 
 def test_checkpoint_folders_name_known_classes_only(tmp_path):
-    (tmp_path/'config.json').write_text('{"_class_name": "os.system", "in_channels": 3}')
-    with pytest.raises(InputError, match="Unknown autoencoder class 'os.system'"): load_autoencoder(str(tmp_path))
+    (tmp_path / 'config.json').write_text('{"_class_name": "os.system", "in_channels": 3}')
+    with pytest.raises(InputError, match="Unknown autoencoder class 'os.system'"):
+        load_autoencoder(str(tmp_path))
