@@ -1,7 +1,10 @@
 "Shared fixtures."
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -10,6 +13,17 @@ os.environ.setdefault('HF_HUB_OFFLINE', '1')  # tests need no network
 os.environ.setdefault(
     'OMP_NUM_THREADS', '1'
 )  # small tensors: several threads only wait for each other on a busy machine
+
+
+def load_tool(name: str) -> ModuleType:
+    "A script of tools/ as a module, by its path: `site` is a name of the standard library, too."
+    folder = ROOT / 'tools'
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # scripts import their neighbours
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', folder / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope='session')
@@ -25,7 +39,7 @@ def work(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='session')
 def shared() -> Path:
-    "Folder with real data and weights, where a reader has one beside the checkout; tests that want it skip otherwise."
+    "Folder with real data and weights beside the checkout; tests that want it skip without one."
     folder = Path(os.environ.get('LGAP_SHARED', ROOT.parent / 'shared'))
     if (
         not (folder / 'data' / 'pneumoniamnist.npz').is_file()
