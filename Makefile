@@ -25,20 +25,20 @@ test: $(READY)
 	$(BIN)python -m pytest -q -n 2 --dist loadfile tests
 
 docs: $(READY)
-	$(BIN)lgap_docs
+	$(BIN)python tools/site.py
 
 lab: $(READY)
 	$(BIN)jupyter lab nbs
 
 # execute all notebooks with their defaults (demo scale) and keep the outputs; then README.md
 notebooks: $(READY)
-	$(BIN)python -c "from lgap.report.reproduce import refresh_outputs; refresh_outputs()"
+	$(BIN)python tools/notebooks.py outputs
 	$(BIN)nbdev_clean
 	$(MAKE) readme
 
 # README.md is made from nbs/index.ipynb
 readme: $(READY)
-	$(BIN)python -c "from pathlib import Path; from lgap.report.reproduce import readme_text; Path('README.md').write_text(readme_text('nbs/index.ipynb'))"
+	$(BIN)python tools/notebooks.py readme
 
 .venv/.ready: settings.ini setup.py
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'lgap needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"

@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -11,19 +13,27 @@ os.environ.setdefault('HF_HUB_OFFLINE', '1')  # tests need no network
 os.environ.setdefault('OMP_NUM_THREADS', '1')  # several threads only wait for each other
 
 
+def load_tool(name: str) -> ModuleType:
+    "A script of tools/ as a module, by its path: `site` is a name of the standard library, too."
+    folder = ROOT / 'tools'
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # scripts import their neighbours
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', folder / f'{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope='session')
 def root() -> Path:
     return ROOT
 
 
 @pytest.fixture(scope='session')
-def tool():
-    "Import a script of the folder `tools`, which is no package."
-
-    def load(name: str):
-        spec = importlib.util.spec_from_file_location(name, ROOT / 'tools' / f'{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
+def shared() -> Path:
+    "Folder with real data and weights beside the checkout; tests that want it skip without one."
+    folder = Path(os.environ.get('LGAP_SHARED', ROOT.parent / 'shared'))
+    wanted = [folder / 'data' / 'pneumoniamnist.npz', folder / 'weights' / 'taef2_encoder.pth']
+    if not all(path.is_file() for path in wanted):
+        pytest.skip('no real data and weights beside the checkout')
+    return folder

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import load_tool
 
 SHARE_OF_EXAMPLES, NOTEBOOKS_WITH_PICTURES, LIBRARY_NOTEBOOKS = 0.65, 30, 45
 WIDE = "text = '" + 'x' * 100 + "'\n"
@@ -17,8 +18,8 @@ CELL = '#| export\ndef f():\n    "Doc."\n    return 1'
 
 
 @pytest.fixture(scope='module')
-def form(tool):
-    return tool('form')
+def form():
+    return load_tool('form')
 
 
 def ruff(*words, cwd):

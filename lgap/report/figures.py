@@ -6,7 +6,7 @@
 __all__ = ['palette', 'space_colours', 'markers', 'set_style', 'column', 'set_projector_style', 'save_figure', 'show_image',
            'interval_points']
 
-# %% ../../nbs/report/01_figures.ipynb #4d5930c6
+# %% ../../nbs/report/01_figures.ipynb #766af796
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,15 +14,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 
+from .outputs import noted
 from ..store import atomic_path
 
-# %% ../../nbs/report/01_figures.ipynb #e1d3700a
+# %% ../../nbs/report/01_figures.ipynb #eb570210
 def palette() -> list[str]:
     "Okabe–Ito colours."
     return ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000']
 
 
-def space_colours() -> dict[str, str]:
+def space_colours() -> dict[str, str]:  # space -> colour
     "The fixed colour of each space."
     return dict(image='#000000', recon='#0072B2', latent='#D55E00')
 
@@ -31,7 +32,7 @@ def markers() -> list[str]:
     "Markers, in the order of `palette`."
     return ['o', 's', '^', 'D', 'v', 'P', 'X']
 
-
+# %% ../../nbs/report/01_figures.ipynb #32118665
 def set_style():
     "Apply the house style to matplotlib."
     sns.set_theme('paper', 'ticks', palette=palette())
@@ -56,14 +57,14 @@ def set_style():
         }
     )
 
-
+# %% ../../nbs/report/01_figures.ipynb #f3659e4a
 def column(
-    height: float,  # in column widths
+    height: float,  # in widths of the figure
     width: float = 1.0,  # in column widths
 ) -> tuple[float, float]:  # inches
     "Figure size from the LNCS column width (122 mm)."
-    w = 122 / 25.4 * width
-    return w, w * height
+    inches = 122 / 25.4 * width
+    return inches, inches * height
 
 # %% ../../nbs/report/01_figures.ipynb #e6f76f61
 def set_projector_style():
@@ -86,40 +87,44 @@ def set_projector_style():
         }
     )
 
-# %% ../../nbs/report/01_figures.ipynb #4aba5e87
+# %% ../../nbs/report/01_figures.ipynb #7a05e585
 def save_figure(
-    fig,
+    fig,  # a matplotlib figure
     stem,  # path without suffix
 ) -> list[str]:  # the paths written
-    "Write `<stem>.svg` (vector) and `<stem>.png` (300 dpi), atomically and without a date, so that equal figures are equal files."
-    for suffix, meta in (('.svg', {'Date': None}), ('.png', {'Software': None})):
-        with atomic_path(f'{stem}{suffix}') as tmp:
-            fig.savefig(tmp, metadata=meta, bbox_inches='tight')
-    return [f'{stem}.svg', f'{stem}.png']
+    "Write `<stem>.svg` and `<stem>.png` (300 dpi); equal figures are equal files."
+    without = {'.svg': {'Date': None}, '.png': {'Software': None}}
+    for suffix, metadata in without.items():
+        with atomic_path(f'{stem}{suffix}') as path:
+            fig.savefig(path, metadata=metadata, bbox_inches='tight')
+    return noted(f'{stem}{suffix}' for suffix in without)
 
-# %% ../../nbs/report/01_figures.ipynb #3977aba8
+# %% ../../nbs/report/01_figures.ipynb #103a5b98
 def show_image(
     ax,  # matplotlib axes
-    img,  # [C, H, W], uint8 or float
+    img,  # [C, H, W], C is 1 or 3; uint8, or float in [0, 1] for colours
     cmap: str = 'gray',  # for one channel
-    **kw,  # passed to `imshow`
+    **kw,  # passed to `imshow`, for one channel
 ):
-    "Show one channel-first image without ticks."
-    a = np.asarray(img)
-    kw = dict(vmin=0, vmax=255) | kw if a.dtype == np.uint8 else kw
-    im = ax.imshow(a[0], cmap=cmap, **kw) if a.shape[0] == 1 else ax.imshow(a.transpose(1, 2, 0))
+    "Show a channel-first image without ticks; returns matplotlib's image."
+    img = np.asarray(img)
+    if img.shape[0] == 1:
+        limits = dict(vmin=0, vmax=255) if img.dtype == np.uint8 else {}
+        shown = ax.imshow(img[0], cmap=cmap, **limits | kw)
+    else:
+        shown = ax.imshow(img.transpose(1, 2, 0))  # [C, H, W] -> [H, W, C]
     ax.set_xticks([])
     ax.set_yticks([])
     sns.despine(ax=ax, left=True, bottom=True)
-    return im
+    return shown
 
-# %% ../../nbs/report/01_figures.ipynb #38cba568
+# %% ../../nbs/report/01_figures.ipynb #9ea86f88
 def interval_points(
     ax,  # matplotlib axes
-    x,
-    y,
-    lo,
-    hi,  # points and interval ends, same length
+    x,  # positions [n]
+    y,  # means [n]
+    lo,  # lower ends [n]
+    hi,  # upper ends [n]
     i: int = 0,  # index into palette and markers
     **kw,  # passed to `errorbar`
 ):
