@@ -7,10 +7,13 @@ import time
 from collections import Counter
 
 import pytest
+from test_faults import SMALL, results
+
 from lgap.core import InputError
 from lgap.journal import latest_journal, read_journal
-from lgap.study.study import Study, gather, study_gaps
-from test_faults import SMALL, results
+from lgap.study.parts import gather
+from lgap.study.replicates import study_gaps
+from lgap.study.study import Study
 
 
 def csv_of(study):

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 import requests
 import websocket
+
 from lgap.report.reproduce import notebook_parameters, paper_dir, plan
 
 NAMES = sorted(

@@ -11,6 +11,7 @@ import sys
 import nbformat
 import pytest
 import yaml
+
 from lgap.report.reproduce import notebook_parameters, readme_text
 
 BIN = os.path.dirname(sys.executable)
