@@ -7,13 +7,10 @@ import time
 from collections import Counter
 
 import pytest
-from test_faults import SMALL, results
-
 from lgap.core import InputError
 from lgap.journal import latest_journal, read_journal
-from lgap.study.parts import gather
-from lgap.study.replicates import study_gaps
-from lgap.study.study import Study
+from lgap.study.study import Study, gather, study_gaps
+from test_faults import SMALL, results
 
 
 def csv_of(study):

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-import lgap
 from lgap.autoencoders.encoded import encode_benchmark
 from lgap.autoencoders.registry import embedded_autoencoder
 from lgap.core import InputError
@@ -19,11 +17,11 @@ from lgap.data.sources import phantom
 from lgap.journal import latest_journal, read_journal
 from lgap.store import load_tensors, remove_leftovers, save_tensors
 from lgap.study.narrowing import narrow, narrowing_table, study_replicates
-from lgap.study.parts import gather, make_part
-from lgap.study.replicates import study_gaps
-from lgap.study.study import Study
+from lgap.study.study import Study, gather, make_part, study_gaps
 from lgap.sweep.progress import state_table, sweep_state, table_text
 from lgap.sweep.sweep import SweepError
+
+import lgap
 
 SMALL = dict(
     benchmarks=('phantom-us',),

@@ -12,7 +12,6 @@ import nbformat
 import pytest
 import requests
 import websocket
-
 from lgap.report.reproduce import notebook_parameters, paper_dir, plan
 
 NAMES = sorted(

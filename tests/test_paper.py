@@ -10,7 +10,6 @@ import time
 import pandas as pd
 import pytest
 import yaml
-
 from lgap.core import InputError
 from lgap.report.autoencoder import lgap_diagnose
 from lgap.report.command import lgap_reproduce

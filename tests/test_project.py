@@ -11,7 +11,6 @@ import sys
 import nbformat
 import pytest
 import yaml
-
 from lgap.report.reproduce import notebook_parameters, readme_text
 
 BIN = os.path.dirname(sys.executable)
