@@ -7,7 +7,7 @@ __all__ = ['SPLITS', 'Modality', 'phantom_table', 'phantom_patients', 'phantom_l
            'medmnist_flags', 'medmnist_file', 'own_classes', 'pool_splits', 'medmnist_benchmark', 'npz_benchmark',
            'find_benchmark', 'load_benchmark']
 
-# %% ../../nbs/data/06_sources.ipynb #b19cf209
+# %% ../../nbs/data/06_sources.ipynb #99b642c5
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +19,19 @@ import torch
 from ..core import InputError, check_choice, data_home, digest, find_path, lookup, require
 from .benchmark import Benchmark
 from .manifests import folder_benchmark, manifest_benchmark, resize
-from .phantoms import CHEST, CT, DERM, US, chest, ct, derm, us
+from .phantoms import DERM, US, derm, us
+from .thorax import CHEST, CT, chest, ct
 from ..journal import note
 from ..store import file_digest
 
-# %% ../../nbs/data/06_sources.ipynb #6727dbb4
+# %% ../../nbs/data/06_sources.ipynb #1e91ae88
 class Modality(NamedTuple):
     "What a phantom benchmark is drawn from."
 
-    draw: Callable  # a drawer of `lgap.data.phantoms`
+    draw: Callable  # a drawer of `lgap.data.phantoms` or `lgap.data.thorax`
     classes: tuple[str, ...]  # class names; the first is the healthy one
     frequencies: tuple[float, ...]  # of the classes
-    strength: float  # of the finding, `k` of the drawer
+    strength: float  # of the finding
 
 
 def phantom_table() -> dict[str, Modality]:
