@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,3 +38,17 @@ def shared() -> Path:
     if not all(path.is_file() for path in wanted):
         pytest.skip('no real data and weights beside the checkout')
     return folder
+
+
+SEED = int(os.environ.setdefault('LGAP_TEST_SEED', str(int.from_bytes(os.urandom(4)))))
+
+
+def pytest_report_header() -> str:
+    return f'LGAP_TEST_SEED={SEED} repeats the random tests'
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    "Random numbers; a failing test prints what repeats them."
+    print(f'LGAP_TEST_SEED={SEED}')
+    return np.random.default_rng(SEED)

@@ -108,7 +108,7 @@ def check_module(path: Path) -> Iterator[Fault]:
     "Everything that is wrong with a module, a tool or a test."
     source = path.read_text()
     lines = len(source.splitlines())
-    if lines > MODULE_LINES and ROOT / 'tests' not in path.parents:
+    if lines > MODULE_LINES:
         yield Fault(path, 'line 1', f'{lines} lines, more than {MODULE_LINES}')
     for line, what in check_source(source):
         yield Fault(path, f'line {line}', what)
