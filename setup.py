@@ -22,7 +22,7 @@ setup(
     author_email=cfg['author_email'],
     url=cfg['git_url'],
     packages=find_namespace_packages(include=['lgap', 'lgap.*']),
-    package_data={'lgap': ['weights/*.safetensors']},
+    package_data={'lgap': ['weights/*.safetensors', 'autoencoders/hub.yaml']},
     include_package_data=True,
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),

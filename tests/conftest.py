@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault('HF_HUB_OFFLINE', '1')  # tests need no network
-os.environ.setdefault(
-    'OMP_NUM_THREADS', '1'
-)  # small tensors: several threads only wait for each other on a busy machine
+os.environ.setdefault('OMP_NUM_THREADS', '1')  # several threads only wait for each other
 
 
 def load_tool(name: str) -> ModuleType:
@@ -32,18 +31,24 @@ def root() -> Path:
 
 
 @pytest.fixture(scope='session')
-def work(tmp_path_factory) -> Path:
-    "Folder of the smoke runs; whoever runs a paper notebook shares its cache."
-    return tmp_path_factory.mktemp('smoke')
-
-
-@pytest.fixture(scope='session')
 def shared() -> Path:
     "Folder with real data and weights beside the checkout; tests that want it skip without one."
     folder = Path(os.environ.get('LGAP_SHARED', ROOT.parent / 'shared'))
-    if (
-        not (folder / 'data' / 'pneumoniamnist.npz').is_file()
-        or not (folder / 'weights' / 'taef2_encoder.pth').is_file()
-    ):
+    wanted = [folder / 'data' / 'pneumoniamnist.npz', folder / 'weights' / 'taef2_encoder.pth']
+    if not all(path.is_file() for path in wanted):
         pytest.skip('no real data and weights beside the checkout')
     return folder
+
+
+SEED = int(os.environ.setdefault('LGAP_TEST_SEED', str(int.from_bytes(os.urandom(4)))))
+
+
+def pytest_report_header() -> str:
+    return f'LGAP_TEST_SEED={SEED} repeats the random tests'
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    "Random numbers; a failing test prints what repeats them."
+    print(f'LGAP_TEST_SEED={SEED}')
+    return np.random.default_rng(SEED)

@@ -1,107 +1,54 @@
 "Damage, full disks and interruptions never give a wrong or half result."
 
-import contextlib
-import multiprocessing
 import os
 import signal
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import fresh
 import numpy as np
 import pytest
 import torch
+from small import gap_csv, results, small_study, write_gaps
+
 from lgap.autoencoders.encoded import encode_benchmark
 from lgap.autoencoders.registry import embedded_autoencoder
 from lgap.core import InputError
 from lgap.data.sources import phantom
 from lgap.journal import latest_journal, read_journal
 from lgap.store import load_tensors, remove_leftovers, save_tensors
-from lgap.study.narrowing import narrow, narrowing_table, study_replicates
-from lgap.study.study import Study, gather, make_part, study_gaps
-from lgap.sweep.progress import state_table, sweep_state, table_text
+from lgap.study.narrowing import method_replicates, narrow, narrowing_table
+from lgap.study.parts import gather, open_study
+from lgap.sweep.progress import state_line, sweep_state
 from lgap.sweep.sweep import SweepError
 
-import lgap
-
-SMALL = dict(
-    benchmarks=('phantom-us',),
-    autoencoders=('sd-mini',),
-    n_images=240,
-    size=32,
-    n_folds=3,
-    image_arch='resnet-mini',
-    latent_arch='resnet-mini',
-    image_init='random',
-    latent_init='random',
-    image_stem=4,
-    epochs=1,
-    bs=64,
-    lr=1e-3,
-    schedule='cosine',
-    rotate=0.0,
-    drw_epoch=-1,
-    n_boot=20,
-    device='cpu',
-    n_jobs=1,
-)
+KILLS, DAMAGES, ROUNDS = 12, 5, 60
+DAMAGE = ('truncated', 'flipped', 'exchanged')
 
 
-def gap_csv(cache, **more):
-    study = Study(**SMALL | more, cache=str(cache))
-    return study_gaps(*gather(study, progress=False), study, ('balanced_accuracy', 'mcc')).to_csv()
+@dataclass
+class Whole:
+    "The undisturbed study."
 
-
-def in_a_process(cache, log, csv='', **more):
-    "Target of a child process: the study, its messages appended to a log."
-    with open(log, 'a', buffering=1) as f, contextlib.redirect_stdout(f):
-        text = gap_csv(cache, **more)
-        if csv:
-            Path(csv).write_text(text)
-
-
-def child(*args, **more):
-    "The study in a process of its own, with the library already imported."
-    ctx = multiprocessing.get_context('forkserver')
-    ctx.set_forkserver_preload(
-        [
-            'lgap.study.narrowing',
-            'medmnist',
-            'diffusers.models.autoencoders.autoencoder_kl',
-            'diffusers.models.autoencoders.autoencoder_kl_flux2',
-            'pytest',
-        ]
-    )
-    p = ctx.Process(target=in_a_process, args=args, kwargs=more)
-    p.start()
-    return p
-
-
-def results(cache):  # journals aside, which tell times
-    return {
-        str(p.relative_to(cache)): p.read_bytes()
-        for p in sorted(Path(cache).rglob('*.safetensors'))
-        if not p.name.startswith('.')
-    }
+    table: str
+    files: dict[str, bytes]
+    seconds: float
 
 
 @pytest.fixture(scope='module')
-def whole(tmp_path_factory):
-    "The undisturbed study: its table, its files and its seconds."
-    d = tmp_path_factory.mktemp('whole')
-    child(d / 'warm', d / 'log', max_folds=1).join()
-    t = time.time()
-    p = child(d / 'cache', d / 'log', d / 'table.csv')
-    p.join()
-    assert p.exitcode == 0
-    return (d / 'table.csv').read_text(), results(d / 'cache'), time.time() - t
+def whole(tmp_path_factory) -> Whole:
+    folder = tmp_path_factory.mktemp('whole')
+    log, table = folder / 'log', folder / 'table.csv'
+    fresh.run(log, write_gaps, folder / 'warm.csv', folder / 'warm', max_folds=1)
+    start = time.time()
+    passed, said = fresh.run(log, write_gaps, table, folder / 'cache')
+    assert passed, said
+    return Whole(table.read_text(), results(folder / 'cache'), time.time() - start)
 
 
-def table(cache):
-    return gap_csv(cache)
-
-
-def damage(path, kind, rng):
-    "Truncate a file, flip a bit of it, or make it a whole file that another version wrote."
+def damage(path: Path, kind: str, other: Path, rng):
+    "Truncate a file, flip a bit of it, or put another whole file in its place."
     raw = bytearray(path.read_bytes())
     if kind == 'truncated':
         path.write_bytes(raw[: int(rng.integers(0, len(raw)))])
@@ -110,146 +57,203 @@ def damage(path, kind, rng):
         raw[at] ^= 1 << int(rng.integers(8))
         path.write_bytes(raw)
     else:
-        tensors, meta = load_tensors(path)
-        current, lgap.__version__ = lgap.__version__, '0.0.1'
-        save_tensors(path, tensors, meta)
-        lgap.__version__ = current
+        path.write_bytes(other.read_bytes())
 
 
-def test_killed_and_damaged(whole, tmp_path):
-    "SIGKILL at twelve random moments, a file damaged after each: whenever the study ends, it has the bytes of an undisturbed run, and every damage was reported."
-    rng, (csv, files, seconds), kills, damages, round_ = np.random.default_rng(), whole, 0, 0, 0
-    cache, log, out, hurt = tmp_path / '0', tmp_path / 'log', tmp_path / 'table.csv', []
-    while True:
-        p = child(cache, log, out, n_jobs=2 if kills == 5 else 1)
-        more = kills < 12 or damages < 5
-        p.join(rng.uniform(0.3, 0.95) * seconds if more else None)
-        if p.is_alive():
-            os.kill(p.pid, signal.SIGKILL)
-            p.join()
-            kills += 1
-            time.sleep(0.2)
-        if (
-            p.exitcode == 0
-        ):  # it was quicker than the killer: look at it, then begin again elsewhere
-            assert out.read_text() == csv and results(cache) == files
-            said = log.read_bytes()
-            for q, kind, at in hurt:
-                assert q.name.encode() in said[at:], f'{q.name} was {kind}, which nobody noticed'
-            remove_leftovers(cache, hours=0)
-            assert {q.suffix for q in cache.rglob('*') if q.is_file()} <= {
-                '.safetensors',
-                '.jsonl',
-            } and not list(cache.rglob('.*.safetensors'))
-            if not more:
-                break
-            round_ += 1
-            cache, hurt = tmp_path / str(round_), []
-            out.unlink()
-        else:
-            assert p.exitcode == -signal.SIGKILL
-            there = sorted(
-                q
-                for q in cache.rglob('*.safetensors')
-                if not q.name.startswith('.') and q not in [h[0] for h in hurt]
-            )
-            if there:
-                q = there[int(rng.integers(len(there)))]
-                kind = ('truncated', 'flipped', 'version')[kills % 3]
-                damage(q, kind, rng)
-                hurt.append((q, kind, log.stat().st_size))
-                damages += 1
-    assert kills >= 12 and damages >= 5
+@dataclass
+class Victim:
+    "A study that is killed and whose files are damaged, again and again."
+
+    home: Path
+    rng: np.random.Generator
+    kills: int = 0
+    damages: int = 0
+    begun: int = 0  # caches so far; each ends with a study that was quicker than the killer
+    hurt: list = field(default_factory=list)  # (file, damage, length of the log before)
+
+    @property
+    def cache(self) -> Path:
+        return self.home / str(self.begun)
+
+    @property
+    def log(self) -> Path:
+        return self.home / 'log'
+
+    @property
+    def table(self) -> Path:
+        return self.home / f'{self.begun}.csv'
+
+    def go_on(self, seconds: float | None) -> bool:  # whether the study ended
+        "Start or continue the study, and kill it after so many seconds."
+        jobs = 2 if self.kills == 5 else 1
+        process = fresh.start(self.log, write_gaps, self.table, self.cache, n_jobs=jobs)
+        process.join(seconds)
+        if process.is_alive():
+            os.killpg(process.pid, signal.SIGKILL)  # its workers, too
+            process.join()
+            self.kills += 1
+        assert process.exitcode in (0, -signal.SIGKILL), self.log.read_text()[-2000:]
+        return process.exitcode == 0
+
+    def hurt_a_file(self):
+        "Damage a file that is still whole, if there are two."
+        known = [path for path, *_ in self.hurt]
+        whole = [self.cache / name for name in results(self.cache)]
+        choice = [path for path in whole if path not in known]
+        if len(choice) < 2:
+            return
+        path, other = (choice[k] for k in self.rng.choice(len(choice), 2, replace=False))
+        kind = DAMAGE[self.damages % 3]
+        damage(path, kind, other, self.rng)
+        self.hurt.append((path, kind, self.log.stat().st_size))
+        self.damages += 1
+
+    def check(self, whole: Whole):
+        "The study ended: all is as if nothing had happened, and every damage was reported."
+        assert self.table.read_text() == whole.table
+        assert results(self.cache) == whole.files
+        said = self.log.read_bytes()
+        for path, kind, at in self.hurt:
+            seen = path.name.encode() in said[at:]
+            assert seen, f'{path.name} was {kind}, which nobody noticed'
+
+    def check_leftovers(self):
+        "What killed processes left is known by its name, and little; nothing else is there."
+        files = [path for path in self.cache.rglob('*') if path.is_file()]
+        left = [path for path in files if path.name.startswith('.')]
+        assert {path.suffix for path in files if path not in left} == {'.safetensors', '.jsonl'}
+        assert len(left) <= 2 * self.kills  # two processes write at most
+        assert remove_leftovers(self.cache, hours=0) == len(left)
+        assert not any(path.exists() for path in left)
+
+    def begin_again(self):
+        "Another cache."
+        self.begun, self.hurt = self.begun + 1, []
+
+
+def test_killed_and_damaged(whole, tmp_path, rng):
+    "Killed at random moments, a file damaged after each: the study ends with the bytes of `whole`."
+    victim, ended = Victim(tmp_path, rng), False
+    for _ in range(ROUNDS):
+        more = victim.kills < KILLS or victim.damages < DAMAGES
+        ended = victim.go_on(rng.uniform(0.3, 0.95) * whole.seconds if more else None)
+        if not ended:
+            victim.hurt_a_file()
+            continue
+        victim.check(whole)
+        victim.check_leftovers()
+        if not more:
+            break
+        victim.begin_again()
+    assert ended and victim.kills >= KILLS and victim.damages >= DAMAGES, victim
+
+
+def test_half_files_are_leftovers(tmp_path):
+    "A process killed while it writes leaves a file that nothing reads and that can be removed."
+    path = tmp_path / 'a.safetensors'
+    passed, _ = fresh.run(tmp_path / 'log', die_while_writing, path)
+    half = [one for one in tmp_path.iterdir() if one.name.startswith('.')]
+    assert not passed and not path.exists() and len(half) == 1
+    assert remove_leftovers(tmp_path) == 0  # it is young: somebody may still be writing
+    assert remove_leftovers(tmp_path, hours=0) == 1 and not half[0].exists()
+
+
+def die_while_writing(path: Path):
+    "Write half a file, then die."
+    from lgap.store import atomic_path
+
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(b'half')
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_two_processes_share_a_cache(whole, tmp_path):
-    ps = [child(tmp_path / 'cache', tmp_path / f'log{k}', tmp_path / f'{k}.csv') for k in range(2)]
-    for p in ps:
-        p.join()
-    assert (
-        [p.exitcode for p in ps] == [0, 0]
-        and [(tmp_path / f'{k}.csv').read_text() for k in range(2)] == [whole[0]] * 2
-        and results(tmp_path / 'cache') == whole[1]
-    )
-    assert 'damaged' not in (tmp_path / 'log0').read_text() + (
-        tmp_path / 'log1'
-    ).read_text() and not list(tmp_path.rglob('.*.safetensors'))
+    cache, logs = tmp_path / 'cache', [tmp_path / 'log0', tmp_path / 'log1']
+    tables = [log.with_suffix('.csv') for log in logs]
+    both = [fresh.start(log, write_gaps, table, cache) for log, table in zip(logs, tables)]
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert [table.read_text() for table in tables] == [whole.table] * 2
+    assert results(cache) == whole.files
+    assert not any('damaged' in log.read_text() for log in logs)
+    assert not list(tmp_path.rglob('.*.safetensors'))
 
 
 def test_a_failed_run_does_not_stop_the_others(tmp_path):
-    "One autoencoder's latents hold NaN: its runs fail with the reason, everything else is done and kept."
-    study = Study(
-        **SMALL | dict(autoencoders=('sd-mini', 'flux2-mini'), max_folds=1), cache=str(tmp_path)
-    )
-    part = make_part(study, 'phantom-us', False)
-    path, meta = part.encoded['flux2-mini'].files()[0]
+    "One autoencoder's latents hold NaN: its run fails with the reason, all else is done and kept."
+    study = small_study(tmp_path, autoencoders=('sd-mini', 'flux2-mini'), max_folds=1)
+    path, meta = open_study(study)[0].encoded['flux2-mini'].files()[0]
     tensors, _ = load_tensors(path)
     tensors['latent'][:] = float('nan')
     save_tensors(path, tensors, meta)
-    with pytest.raises(SweepError, match='1 of 5 runs failed; the others are done and kept') as e:
-        gather(study, progress=False)
-    assert (
-        list(e.value.failures) == ['phantom-us/flux2-mini/latent/fold 0']
-        and len(list((tmp_path / 'runs').glob('*.safetensors'))) == 4
-    )
-    said = table_text(state_table(sweep_state(read_journal(latest_journal(tmp_path / 'journal')))))
-    assert '4 of 5 done, 0 running, 1 failed' in said
+    said = '1 of 5 runs failed; the others are done and kept'
+    with pytest.raises(SweepError, match=said) as caught:
+        gather(study)
+    assert list(caught.value.failures) == ['phantom-us/flux2-mini/latent/fold 0']
+    assert len(list((tmp_path / 'runs').glob('*.safetensors'))) == 4
+    state = sweep_state(read_journal(latest_journal(tmp_path / 'journal')))
+    assert '4 of 5 done, 0 running, 1 failed' in state_line(state)
 
 
-def test_damage_is_found_everywhere(whole, tmp_path, capsys):
-    table(tmp_path)
-    files = sorted(p for p in tmp_path.rglob('*.safetensors'))
-    rng = np.random.default_rng(0)
-    for i, p in enumerate(files):
-        raw = bytearray(p.read_bytes())
-        if i % 3 == 0:
+def test_damage_is_found_everywhere(whole, tmp_path, capfd):
+    gap_csv(small_study(tmp_path))
+    files = sorted(tmp_path.rglob('*.safetensors'))
+    assert len(files) == len(whole.files) > 10
+    for number, path in enumerate(files):
+        raw = bytearray(path.read_bytes())
+        if number % 3 == 0:
             raw = raw[: len(raw) // 2]  # truncated
-        elif i % 3 == 1:
-            raw[int(rng.integers(len(raw) - 64, len(raw)))] ^= 16  # flipped bit
+        elif number % 3 == 1:
+            raw[-1 - number] ^= 16  # flipped bit
         else:
             raw = b''  # empty
-        p.write_bytes(raw)
-    capsys.readouterr()
-    assert table(tmp_path) == whole[0]
-    said = capsys.readouterr()
-    assert (said.out + said.err).count('damaged') >= len(files)
+        path.write_bytes(raw)
+    capfd.readouterr()
+    assert gap_csv(small_study(tmp_path)) == whole.table
+    said = ''.join(capfd.readouterr())
+    assert not [path.name for path in files if f'{path.name} ' not in said]
+    assert results(tmp_path) == whole.files
 
 
-def test_damaged_ancestors_are_found(tmp_path, capsys):
-    "A damaged teacher or starting point is trained again, to the same bytes, before anything descends from it."
-    study = Study(**SMALL | dict(max_folds=1, levels=2), cache=str(tmp_path))
-    table = lambda: narrowing_table(
-        study_replicates(*narrow(study, progress=False), study)
-    ).to_csv()
-    whole = table()
-    runs = tmp_path / 'runs'
-    kept = {p: p.read_bytes() for p in runs.rglob('*.safetensors')}
-    assert len(list((runs / 'weights').iterdir())) == 2  # baseline and distilled
-    image = next(p for p in kept if '-image-image-' in p.name)
-    for p in (image, *(runs / 'weights').iterdir()):
-        p.write_bytes(kept[p][:-5])
-    for p in kept:  # everything that descends from them is missing
-        if '-latent-' in p.name and p.parent == runs:
-            p.unlink()
-    capsys.readouterr()
-    assert table() == whole and {p: p.read_bytes() for p in kept} == kept
-    said = capsys.readouterr()
-    assert f'{image.name} is damaged' in said.out + said.err
+def narrowing_csv(study) -> str:
+    "Table 3 of a study."
+    return narrowing_table(method_replicates(narrow(study), study)).to_csv()
+
+
+def test_damaged_ancestors_are_found(tmp_path, capfd):
+    "A damaged teacher or start is trained again, to the same bytes, before what descends from it."
+    study, runs = small_study(tmp_path, max_folds=1, levels=2), tmp_path / 'runs'
+    table = narrowing_csv(study)
+    kept = {path: path.read_bytes() for path in runs.rglob('*.safetensors')}
+    weights = list((runs / 'weights').iterdir())
+    assert len(weights) == 2  # baseline and distilled
+    image = next(path for path in kept if '-image-image-' in path.name)
+    for path in (image, *weights):
+        path.write_bytes(kept[path][:-5])
+    descended = [path for path in kept if '-latent-' in path.name and path.parent == runs]
+    assert len(descended) == 5
+    for path in descended:
+        path.unlink()
+    capfd.readouterr()
+    assert narrowing_csv(study) == table
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert f'{image.name} is damaged' in ''.join(capfd.readouterr())
 
 
 def test_full_disk_leaves_nothing(monkeypatch, tmp_path):
-    import lgap.core
+    asked = []
 
     def full(tensors, path, metadata=None):
-        open(path, 'wb').write(b'half')
+        asked.append(path)
+        Path(path).write_bytes(b'half')
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(lgap.core, 'save_file', full)
+    monkeypatch.setattr('lgap.store.save_file', full)
+    bench, ae = phantom('phantom-us', n=4), embedded_autoencoder('sd-mini')
     with pytest.raises(InputError, match='Free some space'):
-        encode_benchmark(
-            phantom('phantom-us', n=4), embedded_autoencoder('sd-mini'), tmp_path, progress=False
-        )
-    assert not [p for p in tmp_path.rglob('*') if p.is_file()]
+        encode_benchmark(bench, ae, tmp_path, progress=False)
+    assert asked and not [path for path in tmp_path.rglob('*') if path.is_file()]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
@@ -267,6 +271,9 @@ def test_cache_path_through_a_file(tmp_path):
 
 def test_another_weight_is_another_cache(tmp_path):
     bench = phantom('phantom-us', n=4)
-    a = encode_benchmark(bench, embedded_autoencoder('sd-mini', seed=0), tmp_path, progress=False)
-    b = encode_benchmark(bench, embedded_autoencoder('sd-mini', seed=1), tmp_path, progress=False)
-    assert a.folder != b.folder and not torch.equal(a.load('latent'), b.load('latent'))
+    first, second = (
+        encode_benchmark(bench, embedded_autoencoder('sd-mini', seed), tmp_path, progress=False)
+        for seed in (0, 1)
+    )
+    assert first.folder != second.folder
+    assert not torch.equal(first.load('latent'), second.load('latent'))

@@ -1,22 +1,53 @@
-"Every library notebook runs, cell by cell, in a fresh process."
+"Every library notebook runs, cell by cell, in a process of its own."
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+import json
 
+import fresh
 import pytest
+from conftest import ROOT
 
-NOTEBOOKS = sorted(p.name for p in (Path(__file__).resolve().parent.parent / 'nbs').glob('*.ipynb'))
+ELSEWHERE = ('paper', 'lessons')  # tests of their own
+NOTEBOOKS = sorted(
+    path.relative_to(ROOT / 'nbs').as_posix()
+    for path in (ROOT / 'nbs').rglob('*.ipynb')
+    if not {*ELSEWHERE, '.ipynb_checkpoints'} & set(path.parts)
+)
+
+
+def test_all_notebooks_are_seen(root):
+    rooms = {name.rpartition('/')[0] for name in NOTEBOOKS}
+    assert len(NOTEBOOKS) > 45
+    modules = {path.parent.name for path in (root / 'lgap').rglob('__init__.py')} - {'lgap'}
+    assert rooms == {'', 'cluster', *modules}
 
 
 @pytest.mark.parametrize('name', NOTEBOOKS)
-def test_notebook(root, name):
-    r = subprocess.run(
-        [f'{os.path.dirname(sys.executable)}/nbdev_test', '--path', name],
-        cwd=root / 'nbs',
-        capture_output=True,
-        text=True,
-        timeout=420,
-    )
-    assert r.returncode == 0 and 'Success' in r.stdout + r.stderr, (r.stdout + r.stderr)[-3000:]
+def test_notebook(root, tmp_path, name):
+    passed, said = fresh.run(tmp_path / 'log', fresh.library_notebook, root / 'nbs' / name, root)
+    assert passed, said[-3000:]
+
+
+def write_notebook(path, *sources):
+    "A notebook with some code cells."
+    both = dict(cell_type='code', metadata={}, outputs=[], execution_count=None)
+    cells = [both | dict(source=source, id=f'c{k}') for k, source in enumerate(sources)]
+    head = dict(nbformat=4, nbformat_minor=5, metadata={})
+    path.write_text(json.dumps(head | dict(cells=cells)))
+
+
+@pytest.mark.parametrize(
+    'sources, passes',
+    [
+        (['a = 1', 'assert a == 1'], True),
+        (['a = 1', 'assert a == 2'], False),
+        (['assert a'], False),  # of another notebook's process
+        (['#| eval: false\n1 / 0'], True),
+        (['#| slow\n1 / 0'], True),
+        (['from fastcore.test import test_eq', 'test_eq(1, 2)', 'a = 1'], False),
+    ],
+)
+def test_a_wrong_notebook_fails(root, tmp_path, sources, passes):
+    write_notebook(tmp_path / 'a.ipynb', *sources)
+    passed, said = fresh.run(tmp_path / 'log', fresh.library_notebook, tmp_path / 'a.ipynb', root)
+    assert passed == passes
+    assert passes or 'Error' in said

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['report_study', 'ranks', 'verdict', 'write_report', 'diagnose_autoencoder', 'lgap_diagnose']
 
-# %% ../../nbs/report/07_autoencoder.ipynb #002efcac
+# %% ../../nbs/report/07_autoencoder.ipynb #5189e539
 import argparse
 import json
 import re
@@ -18,9 +18,9 @@ import pandas as pd
 from ..core import InputError, data_home, find_path, lookup, project_root, require
 from ..journal import new_journal
 from ..measure.diagnostics import diagnostic_names
-from ..measure.gap import format_gap
 from .plan import notebook_parameters, parse_assignments
 from .reproduce import execute
+from .tables import format_gap
 from ..store import atomic_path
 from ..study.profiles import fit_type, paper_dir
 from ..study.study import Study, short_name

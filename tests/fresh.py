@@ -1,0 +1,82 @@
+"""Functions and notebooks in processes of their own, which start quickly.
+
+A server that has imported the large packages, and nothing of lgap, forks a process for each call:
+what one does is unknown to the next, and none waits for torch.
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from configparser import ConfigParser
+from pathlib import Path
+
+CONTEXT = multiprocessing.get_context('forkserver')
+CONTEXT.set_forkserver_preload(
+    [
+        'diffusers.models.autoencoders.autoencoder_kl',
+        'diffusers.models.autoencoders.autoencoder_kl_flux2',
+        'joblib',
+        'matplotlib.pyplot',
+        'medmnist',
+        'nbdev.test',
+        'pandas',
+        'pytest',
+        'scipy.stats',
+        'seaborn',
+        'sklearn.model_selection',
+        'timm',
+        'torchmetrics.image',
+        'torchvision',
+    ]
+)
+
+
+def in_the_child(log: Path, fn: Callable, args: tuple, named: dict):
+    "Target of a process: a call whose messages, and those of its own children, go to a file."
+    with open(log, 'a', buffering=1) as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    sys.stdout, sys.stderr = (os.fdopen(stream, 'w', 1, closefd=False) for stream in (1, 2))
+    os.setsid()  # whoever kills the group reaches what this process starts
+    fn(*args, **named)
+
+
+def start(log: Path, fn: Callable, *args, **named) -> multiprocessing.Process:
+    "A call in a fresh process; its messages are appended to `log`."
+    process = CONTEXT.Process(target=in_the_child, args=(log, fn, args, named))
+    process.start()
+    return process
+
+
+def run(log: Path, fn: Callable, *args, timeout: float = 300, **named) -> tuple[bool, str]:
+    "Whether a call in a fresh process ends well, and what it said."
+    process = start(log, fn, *args, **named)
+    process.join(timeout)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return False, f'{log.read_text()}\nkilled after {timeout} s'
+    return process.exitcode == 0, log.read_text()
+
+
+def library_notebook(path: Path, root: Path):
+    "All cells of a library notebook, as nbdev_test runs them."
+    from nbdev.test import test_nb
+
+    settings = ConfigParser(delimiters=['='])
+    settings.read(root / 'settings.ini')
+    passed, _ = test_nb(path, skip_flags=settings['DEFAULT']['tst_flags'].split(), basepath=root)
+    sys.exit(not passed)
+
+
+def paper_notebook(path: Path, parameters: dict):
+    "All cells of a paper notebook, the parameters set right behind their defaults."
+    os.chdir(path.parent)
+    space = dict(__name__='__main__')
+    for cell in json.loads(path.read_text())['cells']:
+        if cell['cell_type'] == 'code':
+            exec(''.join(cell['source']), space)
+        if 'parameters' in cell['metadata'].get('tags', []):
+            space |= parameters
