@@ -4,11 +4,11 @@ Starts a Dask scheduler here, asks Slurm for jobs that hold one worker each, and
 see this checkout and the cache folder under the same path. `--dry-run` prints the job script and starts nothing."""
 
 import argparse
+import subprocess
 import sys
+from pathlib import Path
 
 from dask_jobqueue import SLURMCluster
-
-from lgap.report.command import lgap_reproduce
 
 
 def slurm_cluster(a) -> SLURMCluster:
@@ -55,9 +55,9 @@ def main() -> int:
             print(cluster.job_script())
             return 0
         cluster.adapt(minimum_jobs=1, maximum_jobs=a.jobs)  # jobs that end or die are replaced
-        return lgap_reproduce(
-            [*a.rest, '--scheduler', 'dask', '--address', cluster.scheduler_address]
-        )
+        command = Path(sys.executable).with_name('lgap_reproduce')
+        where = ['--scheduler', 'dask', '--address', cluster.scheduler_address]
+        return subprocess.run([command, *a.rest, *where]).returncode
 
 
 if __name__ == '__main__':
