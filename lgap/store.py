@@ -191,7 +191,7 @@ def import_closure(
         todo += imported_modules(name, files[name].read_text())
     return sorted(seen)
 
-# %% ../nbs/01_store.ipynb #ecd6a50d
+# %% ../nbs/01_store.ipynb #7e37a336
 def bare_code(
     source: str,  # Python
 ) -> str:
@@ -207,7 +207,7 @@ def bare_code(
 
 @cache
 def code_digest(
-    *names: str,  # modules without the package's name, such as 'measure.gap'; all when there are none
+    *names: str,  # modules without the package's name, such as 'measure.gap'; all when none
     package: Path | None = None,  # folder of a package; the installed `lgap` when None
 ) -> str:
     "Digest of the code that decides what some modules compute: their own and what they import."

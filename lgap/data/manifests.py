@@ -42,16 +42,17 @@ def stretch_range(
     low, high = values.min(), values.max()
     return ((values - low) / max(high - low, 1e-6) * 255).round().astype(np.uint8)
 
-# %% ../../nbs/data/05_manifests.ipynb #84d0a042
+# %% ../../nbs/data/05_manifests.ipynb #f458db7e
 def read_dicom(
     path,  # a DICOM file, which needs pydicom
 ) -> np.ndarray:  # numbers as stored: no rescale slope, no window
     "Stored pixel values of a DICOM file."
     try:
         import pydicom
+
+        return pydicom.dcmread(path).pixel_array
     except ImportError as error:
         raise InputError(f'{path} is a DICOM file: pip install pydicom to read it.') from error
-    return pydicom.dcmread(path).pixel_array
 
 
 def open_image(

@@ -6,7 +6,7 @@
 __all__ = ['BOOTSTRAP_SEED', 'series_file', 'map_replicates', 'replicates', 'interval', 'interval_columns', 'mean_of', 'gap_row',
            'study_gaps', 'mean_fidelity']
 
-# %% ../../nbs/study/05_replicates.ipynb #404ae588
+# %% ../../nbs/study/05_replicates.ipynb #2f4e7c70
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,16 @@ import pandas as pd
 import torch
 from joblib import Parallel, delayed
 
-from ..classifiers.metrics import metrics as fold_metrics
 from ..classifiers.run import Run
 from ..core import digest
 from ..data.benchmark import Benchmark
-from ..measure.gap import gap_spaces, metric_replicates
+from lgap.measure.gap import (
+    GAPS,
+    fold_deviation,
+    metric_replicates,
+    paired_interval,
+    require_same_folds,
+)
 from ..store import cached_tensors, code_digest
 from .parts import Part, spaces_of
 from .study import Study
@@ -116,7 +121,7 @@ def mean_of(
     "Mean of paired replicates, for example over autoencoders."
     return sum(values) / len(values)
 
-# %% ../../nbs/study/05_replicates.ipynb #b2c63317
+# %% ../../nbs/study/05_replicates.ipynb #2969aced
 def gap_row(
     spaces: dict[str, list[dict]],  # 'image', 'recon', 'latent' -> results of the folds
     found: dict[str, torch.Tensor],  # the same keys -> point, then replicates [1 + n_boot]
@@ -124,16 +129,16 @@ def gap_row(
     metric: str,
 ) -> dict[str, float]:
     "Mean and SD of each space, each gap with its interval and bootstrap standard error."
+    require_same_folds(spaces)
     row = {}
     for space, folds in spaces.items():
-        targets = [bench.targets[fold['index']] for fold in folds]
-        scores = [fold_metrics(f['logits'], t)[metric] for f, t in zip(folds, targets)]
         row[space] = float(found[space][0])
-        row[f'{space}_sd'] = float(np.std(scores, ddof=1)) if len(scores) > 1 else float('nan')
-    for gap, (a, b) in gap_spaces().items():
-        difference = found[a] - found[b]
-        row |= interval_columns(**{gap: difference})
-        row[f'{gap}_se'] = float(difference[1:].numpy().std(ddof=1))
+        row[f'{space}_sd'] = fold_deviation(folds, bench.targets, metric)
+    for gap, (easy, hard) in GAPS.items():
+        difference = found[easy] - found[hard]
+        row[gap] = float(difference[0])
+        ends = paired_interval(difference[1:].numpy())
+        row |= {f'{gap}_{name}': value for name, value in ends.items()}
     return row
 
 # %% ../../nbs/study/05_replicates.ipynb #d673692a
