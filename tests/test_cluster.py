@@ -3,78 +3,81 @@
 import os
 import signal
 import threading
-import time
-from collections import Counter
 
 import pytest
+from small import gap_csv, results, small_study
+from stopping import stopping, wait_until_stopped
+
 from lgap.core import InputError
-from lgap.journal import latest_journal, read_journal
-from lgap.study.study import Study, gather, study_gaps
-from test_faults import SMALL, results
+from lgap.journal import read_journal
+from lgap.study.parts import gather
 
 
-def csv_of(study):
-    return study_gaps(*gather(study, progress=False), study, ('balanced_accuracy',)).to_csv()
+@pytest.fixture(scope='module')
+def here(tmp_path_factory):
+    "The table and the files of the study on this machine alone."
+    cache = tmp_path_factory.mktemp('here')
+    return gap_csv(small_study(cache)), results(cache)
 
 
-def test_a_worker_dies(tmp_path):
+def kill_when_stopped(folder, killed: list):
+    "SIGKILL for the worker that stops."
+    killed.append(wait_until_stopped(folder))
+    os.kill(killed[0], signal.SIGKILL)
+
+
+def test_a_worker_dies(here, tmp_path, monkeypatch):
     "All results arrive, none twice, and they are those of this machine."
     from dask.distributed import LocalCluster
 
-    here = Study(**SMALL, cache=str(tmp_path / 'here'))
-    want = csv_of(here)
-    killed = []
-    with LocalCluster(3, threads_per_worker=1, dashboard_address=None) as cluster:
-
-        def kill():  # a worker that is in the middle of a run
-            while not killed:
-                events = read_journal(latest_journal(tmp_path / 'there' / 'journal') or tmp_path)
-                open_ = {
-                    e['key']: e['pid']
-                    for e in events
-                    if e['event'] == 'start' and 'fold' in e['label']
-                }
-                for e in events:
-                    if e['event'] == 'done':
-                        open_.pop(e['key'], None)
-                if open_:
-                    key, pid = open_.popitem()
-                    killed.append((key, time.time()))
-                    os.kill(pid, signal.SIGKILL)
-                time.sleep(0.02)
-
-        thread = threading.Thread(target=kill, daemon=True)
+    for name, value in stopping(tmp_path / 'hook', 4).items():
+        monkeypatch.setenv(name, value)
+    killed, cache = [], tmp_path / 'there'
+    thread = threading.Thread(target=kill_when_stopped, args=(tmp_path / 'hook', killed))
+    with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
         thread.start()
-        there = Study(
-            **SMALL,
-            cache=str(tmp_path / 'there'),
-            scheduler='dask',
-            address=cluster.scheduler_address,
-        )
-        got = csv_of(there)
-        thread.join(5)
-    assert killed and got == want and results(tmp_path / 'there') == results(tmp_path / 'here')
-    events = [e for d in (tmp_path / 'there' / 'journal').iterdir() for e in read_journal(d)]
-    count = lambda kind: Counter(e['key'] for e in events if e['event'] == kind)
-    done = count('done')
-    assert (
-        set(done.values()) == {1}
-        and sum('phantom-us ' in k for k in done) == 2
-        and len(done) == 2 + 9
-    )  # two shards encoded by workers, nine runs
-    key, at = killed[0]
-    ended = min(e['time'] for e in events if e['event'] == 'done' and e['key'] == key)
-    assert not count('failed') and count('start')[key] == (
-        2 if ended > at else 1
-    )  # it may have ended in the milliseconds before
+        address = cluster.scheduler_address
+        table = gap_csv(small_study(cache, scheduler='dask', address=address))
+        thread.join()
+    assert table == here[0]
+    assert results(cache) == here[1]
+    check_journal(cache / 'journal', killed[0])
 
 
-def test_nobody_answers(tmp_path):
-    with pytest.raises(InputError, match='No Dask scheduler answers'):
-        gather(
-            Study(**SMALL, cache=str(tmp_path), scheduler='dask', address='nonsense://nowhere'),
-            progress=False,
-        )
-    with pytest.raises(InputError, match="Unknown scheduler 'slurm'"):
-        gather(Study(**SMALL, cache=str(tmp_path), scheduler='slurm'), progress=False)
+def of_key(events: list[dict], kind: str, key: str) -> list[int]:
+    "Processes that noted an event of a job."
+    return [event['pid'] for event in events if (event['event'], event.get('key')) == (kind, key)]
+
+
+def check_journal(home, killed: int):
+    "Nine runs and the encoding by workers; the run of the dead one began twice and ended once."
+    events = [event for folder in home.iterdir() for event in read_journal(folder)]
+    runs = {event['key'] for event in events if '/fold ' in event.get('label', '')}
+    done = {event['key'] for event in events if event['event'] == 'done'}
+    assert len(runs) == 9 and runs < done
+    assert 'failed' not in {event['event'] for event in events}
+    broken = [
+        key
+        for key in runs
+        if killed in of_key(events, 'start', key) and killed not in of_key(events, 'done', key)
+    ]
+    assert len(broken) == 1
+    assert len(of_key(events, 'start', broken[0])) == 2
+    assert len(of_key(events, 'done', broken[0])) == 1
+    for key in done:  # what the dead one held in memory is read again, nothing else
+        ends = of_key(events, 'done', key)
+        assert len(ends) == 1 or killed in ends
+
+
+@pytest.mark.parametrize(
+    'where, said',
+    [
+        (dict(scheduler='dask', address='nonsense://nowhere'), 'No Dask scheduler answers'),
+        (dict(scheduler='slurm'), "Unknown scheduler 'slurm'"),
+        (dict(scheduler='local', address='tcp://a:1'), 'is for the scheduler dask'),
+    ],
+)
+def test_nobody_answers(tmp_path, where, said):
+    with pytest.raises(InputError, match=said):
+        gather(small_study(tmp_path, **where))
     assert not list(tmp_path.rglob('*.safetensors'))
