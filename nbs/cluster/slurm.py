@@ -12,7 +12,7 @@ import sys
 
 from dask_jobqueue import SLURMCluster
 
-from lgap.report.command import lgap_reproduce
+from lgap.report.reproduce import lgap_reproduce
 
 LIFETIME = 'a worker leaves in good order before the wall time ends; its job is replaced'
 
