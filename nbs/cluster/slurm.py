@@ -8,12 +8,13 @@ lgap_reproduce on them. All nodes must see this checkout and the cache folder un
 """
 
 import argparse
+import subprocess
 import sys
+from pathlib import Path
 
 from dask_jobqueue import SLURMCluster
 
-from lgap.report.command import lgap_reproduce
-
+REPRODUCE = Path(sys.executable).with_name('lgap_reproduce')  # of this environment
 LIFETIME = 'a worker leaves in good order before the wall time ends; its job is replaced'
 
 
@@ -64,8 +65,8 @@ def main() -> int:
             print(cluster.job_script())
             return 0
         cluster.adapt(minimum_jobs=1, maximum_jobs=asked.jobs)  # jobs that end or die are replaced
-        address = cluster.scheduler_address
-        return lgap_reproduce([*asked.rest, '--scheduler', 'dask', '--address', address])
+        address = ['--scheduler', 'dask', '--address', cluster.scheduler_address]
+        return subprocess.run([REPRODUCE, *asked.rest, *address]).returncode
 
 
 if __name__ == '__main__':
