@@ -5,22 +5,21 @@
 # %% auto #0
 __all__ = ['check_run', 'run_label', 'Run']
 
-# %% ../../nbs/classifiers/06_run.ipynb #ed48a92f
+# %% ../../nbs/classifiers/06_run.ipynb #8314771d
 from dataclasses import asdict, dataclass
 
-from .distillation import check_alpha, soft_kinds
-from .losses import loss_names
+from .losses import LOSSES, SOFT_LOSSES, check_alpha
 from ..core import digest, lookup, require
 
-# %% ../../nbs/classifiers/06_run.ipynb #53cce31d
+# %% ../../nbs/classifiers/06_run.ipynb #81df9b23
 def check_run(r):
     "Raise `InputError` for a `Run` that means nothing."
     for value, choices, what in (
         (r.space, ('image', 'recon', 'latent'), 'space'),
         (r.schedule, ('constant', 'cosine'), 'schedule'),
         (r.mask_mode, ('element', 'channel'), 'mask mode'),
-        (r.soft, soft_kinds(), 'soft loss'),
-        (r.loss, loss_names(), 'loss'),
+        (r.soft, SOFT_LOSSES, 'soft loss'),
+        (r.loss, LOSSES, 'loss'),
     ):
         lookup(value, dict.fromkeys(choices), what)
     require(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['start_from', 'build', 'build_behind', 'noise_levels', 'Training', 'train_run']
 
-# %% ../../nbs/classifiers/08_training.ipynb #dce7f108
+# %% ../../nbs/classifiers/08_training.ipynb #1c1b5ec5
 import numpy as np
 import torch
 from fastcore.basics import patch
@@ -13,9 +13,8 @@ from fastcore.basics import patch
 from ..autoencoders.trunk import Trunk, TrunkClassifier, fresh_weights
 from .backbones import last_layer, make_classifier
 from .batches import Batches, predict
-from .distillation import Teacher, soft_loss
 from .film import NoiseConditionedClassifier, edm_sigmas, sample_sigmas
-from .losses import CosineHead, Criterion
+from .losses import CosineHead, Criterion, Teacher, soft_loss
 from .metrics import metrics
 from .run import Run
 from ..core import InputError, pick_device, require, seed_everything

@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'CONTROL_COLUMNS', 'control_run', 'control_depths', 'trunk_features', 'n_blocks', 'kind_tasks',
            'control_tasks', 'probe_cells', 'probe_features', 'control_results', 'control_table']
 
-# %% ../../nbs/study/09_decoder_control.ipynb #8e43fd70
+# %% ../../nbs/study/09_decoder_control.ipynb #0d56e34b
 from dataclasses import replace
 from math import prod
 
@@ -20,7 +20,7 @@ from ..classifiers.run import Run
 from ..core import check_choice, digest, require
 from ..measure.separability import shallow_classifier
 from ..store import cached_tensors, code_digest
-from .parts import Part, open_study, run_tasks, spaces_of
+from .parts import Part, open_study, run_ladders, spaces_of
 from .replicates import interval_columns, replicates
 from .study import Study, short_name
 from ..sweep.sweep import Task
@@ -164,19 +164,8 @@ def probe_features(
         dict(index=done[f'index{k}'].numpy(), logits=done[f'logits{k}'].numpy()) for k in numbers
     ]
 
-# %% ../../nbs/study/09_decoder_control.ipynb #5ad44dc1
+# %% ../../nbs/study/09_decoder_control.ipynb #8b6cc3bb
 CONTROL_COLUMNS = ('value', 'lo', 'hi', 'gain', 'gain_lo', 'gain_hi')
-
-
-def _run_control(study: Study, parts: list[Part], depths: dict, mask: float, trunk_lr: float):
-    "Tasks of each part, and the result of every run."
-    networks = {kind: wanted for kind, wanted in depths.items() if kind != 'probe'}
-    ladders = [control_tasks(study, part, networks, mask, trunk_lr) for part in parts]
-    tasks = {task.run: task for part in parts for task in part.tasks}
-    for ladder in ladders:
-        for folds in ladder.values():
-            tasks |= {task.run: task for task in folds}
-    return ladders, run_tasks(study, list(tasks.values()))
 
 
 def control_results(
@@ -189,7 +178,9 @@ def control_results(
     for kind in depths:
         check_choice(kind, KINDS, 'kind of control')
     parts = open_study(study)
-    ladders, by_run = _run_control(study, parts, depths, mask, trunk_lr)
+    networks = {kind: wanted for kind, wanted in depths.items() if kind != 'probe'}
+    ladders = [control_tasks(study, part, networks, mask, trunk_lr) for part in parts]
+    by_run = run_ladders(study, parts, ladders).by_run
     out, probes = {}, {}
     for part, ladder in zip(parts, ladders):
         bench = part.bench.name

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['label_blocks', 'fold_bits', 'bit_replicates', 'bits_table']
 
-# %% ../../nbs/study/11_label_bits.ipynb #f508fb0a
+# %% ../../nbs/study/11_label_bits.ipynb #6c9c8ef2
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..classifiers.run import Run
 from ..core import require
 from ..measure.bits import calibrate, label_prior, prequential_code, v_information
 from ..measure.gap import patient_weights
-from .label_budget import Curves
+from .parts import Ladders
 from .replicates import interval
 from .study import Study
 from ..sweep.sweep import Task
@@ -75,7 +75,7 @@ def bit_replicates(
         rows.append(np.append(bits.mean(), weights @ bits / weights.sum(1)))
     return torch.from_numpy(np.mean(rows, axis=0))
 
-# %% ../../nbs/study/11_label_bits.ipynb #edab6b00
+# %% ../../nbs/study/11_label_bits.ipynb #49f10815
 def _bits_row(folds: list[dict], groups: np.ndarray, n_boot: int, seed: int) -> dict:
     "Means over folds, and the two quantities with their intervals."
     test = bit_replicates(folds, groups, 'test', 'index', n_boot, seed)
@@ -93,11 +93,11 @@ def _bits_row(folds: list[dict], groups: np.ndarray, n_boot: int, seed: int) -> 
 
 def bits_table(
     study: Study,
-    curves: Curves,
+    curves: Ladders,
     number: int = 0,  # of the part
 ) -> pd.DataFrame:  # one row for each autoencoder and space
     "Usable information and code length in bits per label, with intervals over patients."
-    bench, tasks = curves.parts[number].bench, curves.tasks[number]
+    bench, tasks = curves.parts[number].bench, curves.ladders[number]
     many = f'{bench.name} is multi-label; bits are counted for one class for each image.'
     require(bench.targets.ndim == 1, many)
     rows = []

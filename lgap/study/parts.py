@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAME', 'make_run', 'initial_weights', 'Part', 'fold_tasks', 'make_part', 'open_study', 'Results', 'run_store',
-           'run_tasks', 'gather', 'is_kept', 'spaces_of']
+           'run_tasks', 'gather', 'is_kept', 'Ladders', 'run_ladders', 'spaces_of']
 
 # %% ../../nbs/study/04_parts.ipynb #80a42119
 from dataclasses import dataclass, replace
@@ -178,6 +178,29 @@ def gather(
 def is_kept(run: Run) -> bool:
     "Whether later parts of a study read the weights: all latent runs, one image run."
     return run.space == 'latent' or (run.space, run.fold) == ('image', 0)
+
+# %% ../../nbs/study/04_parts.ipynb #568bb1f4
+class Ladders(NamedTuple):
+    "Further runs of a study, and what they gave."
+
+    parts: list[Part]
+    ladders: list[dict]  # of each part: key of a rung -> tasks, folds in order
+    by_run: dict[Run, dict]  # result of every run
+
+
+def run_ladders(
+    study: Study,
+    parts: list[Part],
+    ladders: list[dict],  # of each part: key of a rung -> tasks, folds in order
+    with_study: bool = True,  # the study's own tasks, too
+) -> Ladders:
+    "Run what is missing of ladders and read all results."
+    tasks = {}
+    for part, ladder in zip(parts, ladders):
+        rungs = [part.tasks, *ladder.values()] if with_study else ladder.values()
+        for rung in rungs:
+            tasks |= {task.run: task for task in rung}
+    return Ladders(parts, ladders, run_tasks(study, list(tasks.values())))
 
 # %% ../../nbs/study/04_parts.ipynb #f9d62cee
 def spaces_of(

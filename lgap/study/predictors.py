@@ -23,8 +23,9 @@ from ..core import pick_device, require
 from ..data.benchmark import make_folds
 from ..data.sources import load_benchmark
 from ..measure.diagnostics import diagnose_benchmark, diagnostic_names
-from ..measure.separability import penultimate
-from .study import Part, Study, short_name
+from ..measure.similarity import penultimate
+from .parts import Part
+from .study import Study, short_name
 from ..sweep.sweep import read_result
 from ..sweep.workers import cpu_threads, n_workers
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..classifiers.distillation import Teacher
+from ..classifiers.losses import Teacher
 from ..classifiers.run import Run
 from ..classifiers.training import train_run
 from ..core import InputError, require
