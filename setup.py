@@ -10,6 +10,8 @@ cp = ConfigParser(delimiters=['='])
 cp.read(here / 'settings.ini', encoding='utf-8')
 cfg = cp['DEFAULT']
 readme = here / 'README.md'
+extras = {name: cfg[f'{name}_requirements'].split() for name in ('cluster', 'lab', 'dev')}
+extras['dev'] += extras['cluster'] + extras['lab']
 setup(
     name=cfg['lib_name'],
     version=cfg['version'],
@@ -26,7 +28,7 @@ setup(
     include_package_data=True,
     python_requires='>=' + cfg['min_python'],
     install_requires=cfg['requirements'].split(),
-    extras_require={'dev': cfg['dev_requirements'].split()},
+    extras_require=extras,
     entry_points={
         'console_scripts': cfg['console_scripts'].split(),
         'nbdev': [f'{cfg["lib_name"]}={cfg["lib_name"]}._modidx:d'],
