@@ -31,6 +31,19 @@ def root() -> Path:
 
 
 @pytest.fixture(scope='session')
+def smoked(tmp_path_factory):
+    "Paper notebooks, run once for all tests and all processes that ask for them."
+    from smoke import Smoked
+
+    base = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        base = base.parent  # of all workers
+    home = base / 'smoke'
+    home.mkdir(exist_ok=True)
+    return Smoked(home)
+
+
+@pytest.fixture(scope='session')
 def shared() -> Path:
     "Folder with real data and weights beside the checkout; tests that want it skip without one."
     folder = Path(os.environ.get('LGAP_SHARED', ROOT.parent / 'shared'))

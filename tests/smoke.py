@@ -1,0 +1,95 @@
+"Paper notebooks at the smallest scale, each run once for all tests that read what it made."
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lgap.report.plan import Job, plan
+from lgap.report.reproduce import execute
+
+TABLE = {'.csv', '.md', '.tex'}
+FIGURE = {'.svg', '.png'}
+MADE = dict(  # notebook -> kinds of the files that carry its name
+    fig1_overview=FIGURE,
+    table1_gap=TABLE,
+    fig2_psnr_vs_gap=FIGURE,
+    fig3_reconstructions=FIGURE | {'.csv'},
+    table3_narrowing=TABLE,
+    fig4_noise=FIGURE | {'.csv'},
+    table2_persistence=TABLE,
+    fig5_decoder=FIGURE | {'.csv'},
+    fig6_learning=FIGURE | {'.csv'},
+    fig7_diagnostics=FIGURE | TABLE,
+    table4_efficiency=TABLE,
+    bench_training=FIGURE | TABLE,
+    train_autoencoders=FIGURE | TABLE,
+)
+
+
+def smoke_job(
+    name: str,  # paper notebook
+    home: Path,  # of cache, figures and weights
+    **given,  # values that differ from the profile
+) -> Job:
+    "What the smoke profile wants of a notebook: in folders of its own, and in one process."
+    places = dict(cache=str(home / 'cache'), out_dir=str(home / 'figures'), n_jobs=1)
+    if name == 'train_autoencoders':
+        places['weights'] = str(home / 'weights')
+    return plan('smoke', [name], places | given)[0]
+
+
+def run_smoke(
+    name: str,
+    home: Path,
+    journal: Path | None = None,  # folder; one in the cache when None
+    **given,  # see `smoke_job`
+) -> list[Path]:  # files that it says it made
+    "Run a notebook as `lgap_reproduce` does."
+    job = smoke_job(name, home, **given)
+    journal = journal or home / 'cache' / 'journal' / f'smoke-{name}'
+    return execute(job.source, home / 'runs' / job.source.name, job.parameters, journal)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    "One process at a time."
+    with open(path, 'w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@dataclass
+class Smoked:
+    "Results of the smoke profile, in a folder that the processes of a test run share."
+
+    home: Path
+
+    @property
+    def cache(self) -> Path:
+        return self.home / 'cache'
+
+    def __call__(self, name: str) -> dict[str, Path]:  # file name -> file
+        "Files of a notebook, which is run when nobody has asked for it before."
+        said = self.home / f'{name}.json'
+        with locked(self.home / f'{name}.lock'):
+            if not said.is_file():
+                made = run_smoke(name, self.home)
+                said.write_text(json.dumps(list(map(str, made))))
+        paths = map(Path, json.loads(said.read_text()))
+        return {path.name: path for path in paths}
+
+    def csv(self, notebook: str, table: str = '', **kinds) -> pd.DataFrame:
+        "A table of a notebook, the one with its name unless another is named."
+        return pd.read_csv(self(notebook)[f'{table or notebook}.csv'], **kinds)
+
+    def all(self) -> dict[str, Path]:  # file name -> file
+        "Files of all notebooks but the report."
+        found = {}
+        for name in MADE:
+            found |= self(name)
+        return found
