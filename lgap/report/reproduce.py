@@ -31,7 +31,7 @@ from ..study.study import study_fields
 from ..sweep.progress import newest_sweep, state_text, sweep_state
 from ..sweep.workers import SCHEDULERS, Machine, check_scheduler
 
-# %% ../../nbs/report/06_reproduce.ipynb #d8054c20
+# %% ../../nbs/report/06_reproduce.ipynb #e1c473b0
 @contextlib.contextmanager
 def environ(**names: str):
     "Environment variables that hold inside the block; child processes inherit them."
@@ -63,6 +63,7 @@ def run_papermill(
             progress_bar=False,
             stderr_file=sys.stderr,
             config=Config(KernelManager=dict(transport='ipc', ip=f'{folder}/kernel')),
+            extra_arguments=['--log-level=CRITICAL'],  # it calls its own shutdown an error
         )
 
 
