@@ -80,3 +80,14 @@ def paper_notebook(path: Path, parameters: dict):
             exec(''.join(cell['source']), space)
         if 'parameters' in cell['metadata'].get('tags', []):
             space |= parameters
+
+
+def console(name: str, *words: str):
+    "A command of settings.ini with its words, as its script in `bin` would run it."
+    settings = ConfigParser(delimiters=['='])
+    settings.read(Path(__file__).parent.parent / 'settings.ini')
+    scripts = dict(line.split('=') for line in settings['DEFAULT']['console_scripts'].split())
+    module, function = scripts[name].split(':')
+    sys.argv = [name, *words]
+    script = f'import sys\nfrom {module} import {function}\nsys.exit({function}())'
+    exec(script, dict(__name__='__main__'))
