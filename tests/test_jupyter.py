@@ -12,7 +12,9 @@ import nbformat
 import pytest
 import requests
 import websocket
-from lgap.report.reproduce import notebook_parameters, paper_dir, plan
+
+from lgap.report.plan import notebook_parameters, plan
+from lgap.study.profiles import paper_dir
 
 NAMES = sorted(
     p.stem for p in (Path(__file__).resolve().parent.parent / 'nbs' / 'paper').glob('*.ipynb')

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from lgap.report.reproduce import execute
 
 LESSONS = Path(__file__).resolve().parent.parent / 'nbs' / 'lessons'

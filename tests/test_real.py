@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from lgap.autoencoders.families import load_strict, read_state
 from lgap.autoencoders.registry import load_autoencoder
 from lgap.autoencoders.wrapper import decode, encode, psnr_ssim
@@ -26,6 +27,7 @@ def test_taef2_reconstructs_radiographs(shared):
 
 def test_taef2_does_not_fit_the_stock_class(shared):
     from diffusers import AutoencoderTiny
+
     from lgap.autoencoders.families import split_taef2, taef2_state
 
     with pytest.raises(InputError, match='24 extra'):

@@ -2,8 +2,8 @@
 
 import pytest
 from conftest import ROOT
-from lgap.report.plan import plan
 
+from lgap.report.plan import plan
 from lgap.report.record import read_record
 from lgap.store import file_digest
 

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
+
 from lgap.autoencoders.families import read_state
 from lgap.autoencoders.registry import load_autoencoder
 from lgap.core import InputError
-from lgap.data.sources import manifest_benchmark, read_npz
-from PIL import Image
+from lgap.data.manifests import manifest_benchmark
+from lgap.data.sources import read_npz
 
 
 class Bomb:

@@ -16,8 +16,8 @@ from fastcore.basics import patch
 from torch import nn
 
 from .film import check_sigmas
+from .network import build
 from .run import Run
-from .training import build
 from ..core import DamagedFile, InputError, require
 from ..store import atomic_path, file_digest, load_tensors, save_tensors
 
