@@ -7,6 +7,7 @@ what one does is unknown to the next, and none waits for torch.
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable
 from configparser import ConfigParser
@@ -55,7 +56,7 @@ def run(log: Path, fn: Callable, *args, timeout: float = 300, **named) -> tuple[
     process = start(log, fn, *args, **named)
     process.join(timeout)
     if process.is_alive():
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # and what it has started
         process.join()
         return False, f'{log.read_text()}\nkilled after {timeout} s'
     return process.exitcode == 0, log.read_text()
@@ -90,4 +91,5 @@ def console(name: str, *words: str):
     module, function = scripts[name].split(':')
     sys.argv = [name, *words]
     script = f'import sys\nfrom {module} import {function}\nsys.exit({function}())'
-    exec(script, dict(__name__='__main__'))
+    place = str(Path(sys.executable).parent / name)  # where pip puts such a script
+    exec(compile(script, place, 'exec'), dict(__name__='__main__', __file__=place))
