@@ -7,6 +7,7 @@ what one does is unknown to the next, and none waits for torch.
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable
 from configparser import ConfigParser
@@ -55,7 +56,7 @@ def run(log: Path, fn: Callable, *args, timeout: float = 300, **named) -> tuple[
     process = start(log, fn, *args, **named)
     process.join(timeout)
     if process.is_alive():
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # and what it has started
         process.join()
         return False, f'{log.read_text()}\nkilled after {timeout} s'
     return process.exitcode == 0, log.read_text()
@@ -80,3 +81,15 @@ def paper_notebook(path: Path, parameters: dict):
             exec(''.join(cell['source']), space)
         if 'parameters' in cell['metadata'].get('tags', []):
             space |= parameters
+
+
+def console(name: str, *words: str):
+    "A command of settings.ini with its words, as its script in `bin` would run it."
+    settings = ConfigParser(delimiters=['='])
+    settings.read(Path(__file__).parent.parent / 'settings.ini')
+    scripts = dict(line.split('=') for line in settings['DEFAULT']['console_scripts'].split())
+    module, function = scripts[name].split(':')
+    sys.argv = [name, *words]
+    script = f'import sys\nfrom {module} import {function}\nsys.exit({function}())'
+    place = str(Path(sys.executable).parent / name)  # where pip puts such a script
+    exec(compile(script, place, 'exec'), dict(__name__='__main__', __file__=place))
