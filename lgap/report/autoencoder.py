@@ -7,7 +7,7 @@ __all__ = ['FIDELITY', 'NOTEBOOK', 'report_study', 'rank_among', 'ranks', 'resol
            'verdict', 'write_report', 'absolute_name', 'report_folder', 'diagnose_autoencoder', 'print_verdict',
            'lgap_diagnose']
 
-# %% ../../nbs/report/07_autoencoder.ipynb #fb8f2d59
+# %% ../../nbs/report/07_autoencoder.ipynb #fe7c7042
 import json
 import re
 import sys
@@ -22,7 +22,7 @@ from ..core import InputError, find_path, project_root, require
 from ..journal import new_journal
 from ..measure.diagnostics import Diagnostic, diagnostic_names
 from .plan import parse_assignments, plan
-from .reproduce import execute
+from .reproduce import Short, execute
 from .tables import format_gap
 from ..store import atomic_path
 from ..study.study import Study, short_name
@@ -183,7 +183,7 @@ def write_report(
         temporary.write_text(page, encoding='utf-8')
     return path
 
-# %% ../../nbs/report/07_autoencoder.ipynb #8fca6890
+# %% ../../nbs/report/07_autoencoder.ipynb #42de1a35
 NOTEBOOK = 'report_autoencoder'
 
 
@@ -213,7 +213,7 @@ def diagnose_autoencoder(
 ) -> tuple[dict, Path]:  # `verdict` and the diagnostics, and the page
     "Measure, and write the report; `InputError` before any work for an unknown name."
     folder = report_folder(autoencoder, benchmark, out)
-    autoencoder = '@'.join(map(absolute_name, autoencoder.split('@')))
+    autoencoder = '@'.join(map(absolute_name, autoencoder.split('@', 1)))
     own = dict(autoencoder=autoencoder, benchmark=absolute_name(benchmark), out_dir=str(folder))
     few = dict(max_folds=2, n_images=0)
     (job,) = plan('demo', [NOTEBOOK], few | (given or {}) | own)
@@ -223,7 +223,7 @@ def diagnose_autoencoder(
     said = json.loads((folder / 'report.json').read_text())
     return said, write_report(executed, folder / 'report.html')
 
-# %% ../../nbs/report/07_autoencoder.ipynb #b6eb352f
+# %% ../../nbs/report/07_autoencoder.ipynb #ec45cbba
 def print_verdict(
     said: dict,  # of `diagnose_autoencoder`
     page: Path,
@@ -239,12 +239,12 @@ def print_verdict(
 
 @call_parse
 def lgap_diagnose(
-    ae: Param('name, name@weights, or checkpoint folder', str, required=True),
-    benchmark: Param('name, CSV manifest, or .npz in MedMNIST layout', str, required=True),
+    ae: Param('name, name@weights, or checkpoint folder', str, required=True) = None,
+    benchmark: Param('name, CSV manifest, or .npz in MedMNIST layout', str, required=True) = None,
     against: Param('autoencoders to compare with, commas between; empty for none', str) = None,
     folds: int = 2,  # folds that are trained, 0 for all
     out: str = '',  # output folder
-    p: Param('name=value of the study, such as size=64', str, action='append') = None,
+    p: Short('name=value of the study, such as size=64', str, action='append') = None,
 ) -> int:  # exit status
     "Learnability gap and diagnostics of one autoencoder on one benchmark, as a report."
     try:

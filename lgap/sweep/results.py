@@ -49,7 +49,7 @@ class Store:
         "Remove temporary files that killed processes left."
         remove_leftovers(self.folder)
 
-# %% ../../nbs/sweep/02_results.ipynb #912ad2e7
+# %% ../../nbs/sweep/02_results.ipynb #ebccdea2
 def _read_file(path: Path, run: Run) -> tuple[dict, dict] | None:
     "Tensors and metadata of a run's file; None when there is none that can be trusted."
     if not path.is_file():
@@ -58,7 +58,8 @@ def _read_file(path: Path, run: Run) -> tuple[dict, dict] | None:
         tensors, meta = load_tensors(path)
     except DamagedFile:
         meta = {}
-    if meta.get('run') == asdict(run):
+    facts = result_facts(run)
+    if {name: meta.get(name) for name in facts} == facts:
         return tensors, meta
     tqdm.write(f'{path.name} is damaged or stale: running it again.')
     return None

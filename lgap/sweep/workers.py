@@ -180,7 +180,7 @@ def dask_client(
         if cluster:
             cluster.close()
 
-# %% ../../nbs/sweep/01_workers.ipynb #43bb317d
+# %% ../../nbs/sweep/01_workers.ipynb #d102b411
 def run_on_dask(
     fn: Callable,
     jobs: dict[int, tuple],  # index -> arguments
@@ -195,12 +195,13 @@ def run_on_dask(
         for index, job in jobs.items():
             future = client.submit(guarded, fn, index, job, code_digest(), pure=False)
             submitted[future] = index
-        for future in as_completed(submitted):
+        for future in as_completed(list(submitted)):
+            index = submitted.pop(future)  # what nobody holds is not computed again
             if future.status == 'finished':
                 yield future.result()
             else:
                 why = future.exception() if future.status == 'error' else 'cancelled'
-                yield submitted[future], Failed(f'{future.status} on the cluster: {why}')
+                yield index, Failed(f'{future.status} on the cluster: {why}')
 
 # %% ../../nbs/sweep/01_workers.ipynb #7f2f670f
 SCHEDULERS = dict(local=run_here, dask=run_on_dask)
