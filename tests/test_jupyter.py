@@ -1,4 +1,4 @@
-"Every paper notebook, opened through a Jupyter server and run from top to bottom in its own folder."
+"Every paper notebook, opened through a Jupyter server and run from top to bottom in its folder."
 
 import json
 import os
@@ -6,172 +6,189 @@ import subprocess
 import sys
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pytest
 import requests
 import websocket
+from smoke import MADE, smoke_job
 
-from lgap.report.plan import notebook_parameters, plan
 from lgap.study.profiles import paper_dir
 
-NAMES = sorted(
-    p.stem for p in (Path(__file__).resolve().parent.parent / 'nbs' / 'paper').glob('*.ipynb')
+PNG, HTML, TEXT = 'image/png', 'text/html', 'text/markdown'
+SHOWN = dict(  # what a reader must see at least
+    fig1_overview={PNG},
+    table1_gap={HTML, TEXT},
+    fig2_psnr_vs_gap={PNG, TEXT},
+    fig3_reconstructions={PNG},
+    table3_narrowing={HTML},
+    fig4_noise={PNG},
+    table2_persistence={HTML},
+    fig5_decoder={PNG},
+    fig6_learning={PNG},
+    fig7_diagnostics={PNG, HTML},
+    table4_efficiency={HTML},
+    bench_training={PNG, HTML},
+    train_autoencoders={PNG, HTML},
+    report_autoencoder={PNG, HTML, TEXT},
 )
+
+
+@dataclass
+class Server:
+    "A running Jupyter server."
+
+    url: str
+    token: str
+
+    @property
+    def head(self) -> dict[str, str]:
+        return dict(Authorization=f'token {self.token}')
+
+
+def server_command(root: Path, token: str) -> list[str]:
+    "As `make lab` starts it, without a browser."
+    options = ['--no-browser', '--ip=127.0.0.1', '--port=0', '--allow-root']
+    options += [f'--ServerApp.root_dir={root}', f'--IdentityProvider.token={token}']
+    return [sys.executable, '-m', 'jupyter_server', *options]
+
+
+def wait_for_address(folder: Path, process: subprocess.Popen, seconds: float = 60) -> str:
+    "Address of the server, which it writes into its runtime folder."
+    end = time.time() + seconds
+    while time.time() < end and process.poll() is None:
+        for path in folder.glob('jpserver-*.json'):
+            text = path.read_text()
+            if text.strip().endswith('}'):
+                return json.loads(text)['url'].rstrip('/')
+        time.sleep(0.1)
+    raise TimeoutError('the server does not say where it is')
 
 
 @pytest.fixture(scope='module')
 def server(root, tmp_path_factory):
-    "A Jupyter server as `make lab` starts it, without a browser."
-    run = tmp_path_factory.mktemp('jupyter')
-    token = uuid.uuid4().hex
-    home = os.environ | dict(
-        JUPYTER_RUNTIME_DIR=str(run / 'runtime'),
-        JUPYTER_DATA_DIR=str(run / 'data'),
-        JUPYTER_CONFIG_DIR=str(run / 'config'),
-        IPYTHONDIR=str(run / 'ipython'),
-    )
-    log = open(run / 'log', 'w')
-    p = subprocess.Popen(
-        [
-            sys.executable,
-            '-m',
-            'jupyter_server',
-            '--no-browser',
-            '--ip=127.0.0.1',
-            '--port=0',
-            '--allow-root',
-            f'--ServerApp.root_dir={root}',
-            f'--IdentityProvider.token={token}',
-        ],
-        env=home,
-        stdout=log,
-        stderr=log,
-    )
-    for _ in range(300):
-        files = list((run / 'runtime').glob('jpserver-*.json'))
-        if files or p.poll() is not None:
-            break
-        time.sleep(0.2)
-    assert files, (run / 'log').read_text()[-2000:]
-    time.sleep(0.2)
-    yield json.loads(files[0].read_text())['url'].rstrip('/'), token, run
-    p.terminate()
-    p.wait(20)
+    home, token = tmp_path_factory.mktemp('jupyter'), uuid.uuid4().hex
+    names = ('JUPYTER_RUNTIME_DIR', 'JUPYTER_DATA_DIR', 'JUPYTER_CONFIG_DIR', 'IPYTHONDIR')
+    folders = {name: str(home / name.lower()) for name in names}
+    with open(home / 'log', 'w') as log:
+        command, where = server_command(root, token), os.environ | folders
+        process = subprocess.Popen(command, env=where, stdout=log, stderr=log)
+    try:
+        url = wait_for_address(Path(folders['JUPYTER_RUNTIME_DIR']), process)
+        yield Server(url, token)
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 class Kernel:
     "A kernel of the server, for one notebook."
 
-    def __init__(self, url, token, path):
-        self.url, self.head = url, dict(Authorization=f'token {token}')
-        r = requests.post(
-            f'{url}/api/sessions',
-            headers=self.head,
-            json=dict(path=path, name=path, type='notebook', kernel=dict(name='python3')),
-            timeout=60,
-        )
-        r.raise_for_status()
-        self.id, kernel = r.json()['id'], r.json()['kernel']['id']
-        self.ws = websocket.create_connection(
-            f'{url.replace("http", "ws", 1)}/api/kernels/{kernel}/channels',
-            header=[f'Authorization: token {token}'],
-            timeout=240,
-        )
+    def __init__(self, server: Server, path: str):
+        self.server, name = server, dict(name='python3')
+        asked = dict(path=path, name=path, type='notebook', kernel=name)
+        where = f'{server.url}/api/sessions'
+        reply = requests.post(where, headers=server.head, json=asked, timeout=60)
+        reply.raise_for_status()
+        self.session, kernel = reply.json()['id'], reply.json()['kernel']['id']
+        where = f'{server.url.replace("http", "ws", 1)}/api/kernels/{kernel}/channels'
+        head = [f'Authorization: {server.head["Authorization"]}']
+        self.socket = websocket.create_connection(where, header=head, timeout=240)
 
-    def run(self, code):
-        "Execute a cell; returns its outputs, raises what it raised."
-        mid = uuid.uuid4().hex
-        header = dict(
-            msg_id=mid, msg_type='execute_request', username='', session=mid, version='5.3', date=''
-        )
-        self.ws.send(
-            json.dumps(
-                dict(
-                    header=header,
-                    parent_header={},
-                    metadata={},
-                    channel='shell',
-                    buffers=[],
-                    content=dict(
-                        code=code,
-                        silent=False,
-                        store_history=True,
-                        user_expressions={},
-                        allow_stdin=False,
-                        stop_on_error=True,
-                    ),
-                )
-            )
-        )
-        out = []
+    def __enter__(self) -> 'Kernel':
+        return self
+
+    def __exit__(self, *error):
+        self.socket.close()
+        where = f'{self.server.url}/api/sessions/{self.session}'
+        requests.delete(where, headers=self.server.head, timeout=60)
+
+    def send(self, code: str) -> str:  # number of the message
+        "Ask for the execution of a cell."
+        number = uuid.uuid4().hex
+        kind = dict(msg_type='execute_request', version='5.3', username='', date='')
+        header = kind | dict(msg_id=number, session=number)
+        content = dict(code=code, silent=False, store_history=True, user_expressions={})
+        content |= dict(allow_stdin=False, stop_on_error=True)
+        empty = dict(parent_header={}, metadata={}, channel='shell', buffers=[])
+        self.socket.send(json.dumps(dict(header=header, content=content) | empty))
+        return number
+
+    def run(self, code: str) -> list[dict]:
+        "Outputs of a cell: kind -> data of each; raises what it raised."
+        number, shown = self.send(code), []
         while True:
-            m = json.loads(self.ws.recv())
-            if m['parent_header'].get('msg_id') != mid:
+            message = json.loads(self.socket.recv())
+            kind, content = message['msg_type'], message['content']
+            if message['parent_header'].get('msg_id') != number:
                 continue
-            if m['msg_type'] == 'error':
-                raise AssertionError('\n'.join(m['content']['traceback'])[-3000:])
-            if m['msg_type'] in ('display_data', 'execute_result'):
-                out.append(m['content']['data'])
-            if m['msg_type'] == 'status' and m['content']['execution_state'] == 'idle':
-                return out
-
-    def close(self):
-        self.ws.close()
-        requests.delete(f'{self.url}/api/sessions/{self.id}', headers=self.head, timeout=60)
+            if kind == 'error':
+                raise AssertionError('\n'.join(content['traceback'])[-3000:])
+            if kind in ('display_data', 'execute_result'):
+                shown.append(content['data'])
+            if kind == 'status' and content['execution_state'] == 'idle':
+                return shown
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_run_all(name, server, work):
-    "Every cell as it is; after the parameters' cell the smoke values, as a reader who edits them would."
-    url, token, run = server
-    nb = nbformat.read(paper_dir() / f'{name}.ipynb', 4)
-    known = notebook_parameters(paper_dir() / f'{name}.ipynb')
-    params = (
-        plan('smoke', [name])[name]
-        | {k: str(d / k) for k, d in dict(cache=work, weights=run).items() if k in known}
-        | dict(out_dir=str(run / 'figures'))
-    )
-    k = Kernel(url, token, f'nbs/paper/{name}.ipynb')
-    shown = []
-    try:
-        assert k.run('import os; os.path.basename(os.getcwd())')[0]['text/plain'] == "'paper'"
-        for c in nb.cells:
-            if c.cell_type != 'code':
-                continue
-            shown += k.run(c.source)
-            if 'parameters' in c.metadata.get('tags', []):
-                k.run('\n'.join(f'{a} = {v!r}' for a, v in params.items()))
-    finally:
-        k.close()
-    made = {
-        p.suffix
-        for p in (run / 'figures').glob(
-            f'{name.removesuffix("_autoencoder") if name.startswith("report") else name}*'
-        )
-    }
-    assert made, sorted(p.name for p in (run / 'figures').glob('*'))
-    assert any({'image/png', 'text/html', 'text/markdown'} & set(d) for d in shown)
+def run_notebook(kernel: Kernel, name: str, values: dict) -> set[str]:  # kinds of outputs
+    "Every cell as it is; after the parameters, other ones, as a reader who edits them would."
+    kinds = set()
+    for cell in nbformat.read(paper_dir() / f'{name}.ipynb', 4).cells:
+        if cell.cell_type != 'code':
+            continue
+        for data in kernel.run(cell.source):
+            kinds |= set(data)
+        if 'parameters' in cell.metadata.get('tags', []):
+            kernel.run('\n'.join(f'{key} = {value!r}' for key, value in values.items()))
+    return kinds
 
 
-def test_a_widget_shows_the_sweep(server, tmp_path):
-    "In a live kernel the sweep shows itself in a widget; everything is done at the end."
-    url, token, _ = server
-    k = Kernel(url, token, 'nbs/paper/table1_gap.ipynb')
-    try:
-        k.run(
-            'from lgap.study.study import Study, gather\nfrom lgap.sweep.progress import Watch\nimport ipywidgets'
-        )
-        shown = k.run(
-            f"gather(Study(benchmarks=('phantom-us',), autoencoders=('sd-mini',), n_images=240, size=32, n_folds=3, max_folds=1, image_arch='resnet-mini', latent_arch='resnet-mini', image_init='random', latent_init='random', epochs=1, bs=64, device='cpu', cache={str(tmp_path)!r})); None"
-        )
-        assert any('application/vnd.jupyter.widget-view+json' in d for d in shown)
-        assert (
-            '3 of 3 done'
-            in k.run(
-                'print() or [w.value for w in ipywidgets.Widget.widgets.values() if isinstance(w, ipywidgets.HTML)][-1]'
-            )[0]['text/plain']
-        )
-    finally:
-        k.close()
+def test_every_notebook_is_named():
+    assert set(SHOWN) == {path.stem for path in paper_dir().glob('*.ipynb')}
+
+
+@pytest.mark.parametrize('name', SHOWN)
+def test_run_all(name, server, smoked, tmp_path):
+    "Runs that are there are read; figures and tables go to a folder of their own."
+    smoked(name if name in MADE else 'fig7_diagnostics')
+    places = dict(out_dir=str(tmp_path / 'figures'))
+    if name == 'train_autoencoders':
+        places['weights'] = str(tmp_path / 'weights')
+    job = smoke_job(name, smoked.home, **places)
+    with Kernel(server, f'nbs/paper/{name}.ipynb') as kernel:
+        assert 'paper' in kernel.run('import os; os.path.basename(os.getcwd())')[0]['text/plain']
+        kinds = run_notebook(kernel, name, job.parameters)
+    made = sorted(path.name for path in (tmp_path / 'figures').iterdir())
+    assert SHOWN[name] <= kinds
+    if name in MADE:
+        assert set(smoked(name)) <= set(made)
+    else:
+        assert {'report.json', 'gap.png', 'examples.png', 'diagnostics.csv'} <= set(made)
+
+
+def test_a_missing_output_is_noticed(server):
+    "The check of what is shown can fail."
+    with Kernel(server, 'nbs/paper/table1_gap.ipynb') as kernel:
+        assert not {PNG, HTML, TEXT} & set(kernel.run('1 + 1')[0])
+        with pytest.raises(AssertionError, match='ZeroDivisionError'):
+            kernel.run('1 / 0')
+
+
+def test_a_widget_shows_the_sweep(server, root, tmp_path):
+    "In a live kernel a sweep has a bar; everything is done at the end."
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(root / 'tests')!r})
+        from small import small_study
+        from lgap.study.parts import gather
+        study = small_study({str(tmp_path)!r}, max_folds=1, progress=True)
+        found = gather(study)
+    """
+    last = 'import ipywidgets\n[w.value for w in ipywidgets.Widget.widgets.values()'
+    last += ' if isinstance(w, ipywidgets.HTML)]'
+    with Kernel(server, 'nbs/paper/table1_gap.ipynb') as kernel:
+        shown = kernel.run('\n'.join(line.strip() for line in code.splitlines()))
+        assert any('application/vnd.jupyter.widget-view+json' in data for data in shown)
+        assert '3/3' in kernel.run(last)[0]['text/plain']

@@ -1,4 +1,4 @@
-"Every lesson runs from top to bottom in a kernel, in its own folder; terms are defined where they are used first, and in the glossary."
+"Every lesson runs in a kernel, in its own folder; its terms are in the glossary."
 
 import re
 from pathlib import Path
@@ -9,64 +9,69 @@ import pytest
 from lgap.report.reproduce import execute
 
 LESSONS = Path(__file__).resolve().parent.parent / 'nbs' / 'lessons'
-NAMES = sorted(p.stem for p in LESSONS.glob('*.ipynb'))
+NAMES = sorted(path.stem for path in LESSONS.glob('*.ipynb'))
+NUMBERED = [name for name in NAMES if name[0].isdigit()]
+
+
+def cells_of(name: str, kind: str) -> list[str]:
+    "Sources of the cells of one kind."
+    cells = nbformat.read(LESSONS / f'{name}.ipynb', 4).cells
+    return [cell.source for cell in cells if cell.cell_type == kind]
 
 
 def test_there_are_five_and_a_glossary():
-    assert [n[0] for n in NAMES if n[0].isdigit()] == list('12345') and 'glossary' in NAMES
+    assert [name[0] for name in NUMBERED] == list('12345') and 'glossary' in NAMES
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_lesson(name, tmp_path):
     execute(LESSONS / f'{name}.ipynb', tmp_path / f'{name}.ipynb')
     ran = nbformat.read(tmp_path / f'{name}.ipynb', 4)
-    outputs = [o for c in ran.cells if c.cell_type == 'code' for o in c.outputs]
+    drawn = 0
+    for cell in ran.cells:
+        drawn += sum('image/png' in out.get('data', {}) for out in cell.get('outputs', []))
     if name != 'glossary':
-        assert sum('image/png' in o.get('data', {}) for o in outputs) >= 2  # figures were drawn
-    left = [p for p in LESSONS.iterdir() if p.suffix not in ('.ipynb', '') and p.name != '.notest']
+        assert drawn >= 2
+    known = ('.ipynb', '')
+    left = [p for p in LESSONS.iterdir() if p.suffix not in known and p.name != '.notest']
     assert not left, f'{name} left {left}'
 
 
-@pytest.mark.parametrize('name', [n for n in NAMES if n[0].isdigit()])
-def test_form(name):
-    "Prose first, short cells, an exercise with a check and a solution, no result typed into prose."
-    cells = nbformat.read(LESSONS / f'{name}.ipynb', 4).cells
-    prose = [c.source for c in cells if c.cell_type == 'markdown']
-    code = [c.source for c in cells if c.cell_type == 'code' and not c.source.startswith('#| hide')]
-    assert prose[0].startswith('# ') and '\n> ' in prose[0] and cells[0].cell_type == 'markdown'
-    assert (
-        '## Exercise' in '\n'.join(prose)
-        and '<summary>Solution</summary>' in '\n'.join(prose)
-        and any('answer = None' in c for c in code)
-    )
-    assert max(len([l for l in c.splitlines() if l.strip()]) for c in code) <= 20 and len(
-        prose
-    ) >= 0.8 * len(code)
-    assert sum('assert ' in c for c in code) >= 6
+@pytest.mark.parametrize('name', NUMBERED)
+def test_prose_and_exercises(name):
+    "Prose first, short cells, an exercise with a check and a solution."
+    prose, code = cells_of(name, 'markdown'), cells_of(name, 'code')
+    code = [source for source in code if not source.startswith('#| hide')]
+    first = nbformat.read(LESSONS / f'{name}.ipynb', 4).cells[0]
+    assert first.source == prose[0] and prose[0].startswith('# ') and '\n> ' in prose[0]
+    text = '\n'.join(prose)
+    assert '## Exercise' in text and '<summary>Solution</summary>' in text
+    assert any('answer = None' in source for source in code)
+    lengths = [len(re.findall(r'(?m)^.*\S.*$', source)) for source in code]
+    assert max(lengths) <= 20
+    assert len(prose) >= 0.8 * len(code)
+    assert sum('assert ' in source for source in code) >= 6
+
+
+def plain(term: str) -> str:
+    "A term without capitals, marks and the plural's s."
+    return re.sub(r's$', '', ' '.join(term.strip('*_ `').lower().split()))
+
+
+def first_uses() -> dict[str, str]:
+    "Term -> lesson in which it is set in bold italics first."
+    found = {}
+    for name in NUMBERED:
+        for term in re.findall(r'\*\*\*(.+?)\*\*\*', '\n'.join(cells_of(name, 'markdown'))):
+            found.setdefault(plain(term), name)
+    return found
 
 
 def test_terms_are_in_the_glossary():
-    plain = lambda t: re.sub(r's$', '', ' '.join(t.lower().split()))
-    glossary = ''.join(
-        c.source
-        for c in nbformat.read(LESSONS / 'glossary.ipynb', 4).cells
-        if c.cell_type == 'markdown'
-    )
-    rows = {
-        plain(r.strip('*_ `')): line
-        for line in glossary.splitlines()
-        if line.startswith('|')
-        for r in [line.split('|')[1].strip()]
-    }
-    seen = {}
-    for n in NAMES:
-        if n[0].isdigit():
-            for c in nbformat.read(LESSONS / f'{n}.ipynb', 4).cells:
-                if c.cell_type == 'markdown':
-                    for t in re.findall(r'\*\*\*(.+?)\*\*\*', c.source):
-                        seen.setdefault(plain(t), n)
-    assert len(seen) >= 30
-    for t, n in seen.items():
-        assert t in rows and f'{n}.ipynb' in rows[t], (
-            f'{t}, first defined in {n}, is not in the glossary with that lesson'
-        )
+    lines = '\n'.join(cells_of('glossary', 'markdown')).splitlines()
+    rows = {plain(line.split('|')[1]): line for line in lines if line.startswith('|')}
+    terms = first_uses()
+    assert len(terms) >= 30
+    for term, name in terms.items():
+        assert term in rows, f'{term}, first defined in {name}, is not in the glossary'
+        assert f'{name}.ipynb' in rows[term], f'{term} is first defined in {name}'

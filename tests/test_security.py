@@ -40,9 +40,9 @@ def test_the_bomb_works(trace):
 @pytest.mark.parametrize(
     'wrap',
     [
-        lambda b: b,
-        lambda b: {'conv.weight': torch.zeros(2), 'more': b},
-        lambda b: {'state_dict': b},
+        lambda bomb: bomb,
+        lambda bomb: {'conv.weight': torch.zeros(2), 'more': bomb},
+        lambda bomb: {'state_dict': bomb},
     ],
 )
 @pytest.mark.parametrize('suffix', ['.pth', '.ckpt'])
@@ -63,13 +63,13 @@ def test_raw_pickle_is_refused(tmp_path, trace):
 
 
 def test_object_arrays_are_refused(tmp_path, trace):
-    with zipfile.ZipFile(tmp_path / 'evil.npz', 'w') as z:
-        for s in ('train', 'val', 'test'):
-            for k in ('images', 'labels'):
-                f = io.BytesIO()
-                np.save(f, np.array([Bomb(trace)], dtype=object), allow_pickle=True)
-                z.writestr(f'{s}_{k}.npy', f.getvalue())
-    with pytest.raises(InputError, match='no MedMNIST .npz'):
+    evil = io.BytesIO()
+    np.save(evil, np.array([Bomb(trace)], dtype=object), allow_pickle=True)
+    with zipfile.ZipFile(tmp_path / 'evil.npz', 'w') as archive:
+        for split in ('train', 'val', 'test'):
+            for kind in ('images', 'labels'):
+                archive.writestr(f'{split}_{kind}.npy', evil.getvalue())
+    with pytest.raises(InputError, match=r'no MedMNIST \.npz'):
         read_npz(tmp_path / 'evil.npz')
     assert not trace.exists()
 
@@ -78,25 +78,25 @@ def test_object_arrays_are_refused(tmp_path, trace):
     'where', ['../secret.png', 'sub/../../secret.png', 'ABSOLUTE', 'link.png', 'linked/secret.png']
 )
 def test_manifest_paths_stay_below_the_image_folder(tmp_path, where):
-    root, secret = tmp_path / 'images', tmp_path / 'secret.png'
-    (root / 'sub').mkdir(parents=True)
-    for p in (secret, root / 'ok.png'):
-        Image.fromarray(np.zeros((8, 8), np.uint8)).save(p)
-    (root / 'link.png').symlink_to(secret)
-    (root / 'linked').symlink_to(tmp_path)
-
-    def manifest(path):
-        pd.DataFrame(dict(path=['ok.png', path], a=[1, 0], b=[0, 1])).to_csv(
-            root / 'm.csv', index=False
-        )
-        return manifest_benchmark(root / 'm.csv', size=8)
-
-    assert len(manifest('sub/../ok.png')) == 2  # inside it may wander
+    folder, secret = tmp_path / 'images', tmp_path / 'secret.png'
+    (folder / 'sub').mkdir(parents=True)
+    for path in (secret, folder / 'ok.png'):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    (folder / 'link.png').symlink_to(secret)
+    (folder / 'linked').symlink_to(tmp_path)
+    assert len(two_images(folder, 'sub/../ok.png')) == 2  # inside it may wander
     with pytest.raises(InputError, match='points outside the image folder'):
-        manifest(str(secret) if where == 'ABSOLUTE' else where)
+        two_images(folder, str(secret) if where == 'ABSOLUTE' else where)
+
+
+def two_images(folder, second: str):
+    "A benchmark of ok.png and another image."
+    table = pd.DataFrame(dict(path=['ok.png', second], a=[1, 0], b=[0, 1]))
+    table.to_csv(folder / 'images.csv', index=False)
+    return manifest_benchmark(folder / 'images.csv', size=8)
 
 
 def test_checkpoint_folders_name_known_classes_only(tmp_path):
     (tmp_path / 'config.json').write_text('{"_class_name": "os.system", "in_channels": 3}')
-    with pytest.raises(InputError, match="Unknown autoencoder class 'os.system'"):
+    with pytest.raises(InputError, match=r"Unknown autoencoder class 'os\.system'"):
         load_autoencoder(str(tmp_path))

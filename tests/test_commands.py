@@ -1,0 +1,184 @@
+"The commands, on the smallest study: killed and continued, failing, checked, reporting."
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import fresh
+import pandas as pd
+import pytest
+from smoke import smoke_job
+from stopping import stopping, wait_until_stopped
+
+from lgap.report import reproduce
+from lgap.report.record import read_record
+
+TABLE = ('table1_gap.csv', 'table1_gap.md', 'table1_gap.tex')
+SCRIPT = 'import fresh, sys; fresh.console(*sys.argv[1:])'
+
+
+def words(folder, *more: str, cache=None) -> list[str]:
+    "Table 1 of the smoke profile in a folder."
+    places = dict(out_dir=folder / 'figures', cache=cache or folder / 'cache', n_jobs=1)
+    given = [word for name, value in places.items() for word in ('-p', f'{name}={value}')]
+    return ['lgap_reproduce', '--profile', 'smoke', '--only', 'table1_gap', *given, *more]
+
+
+def command(root, line: list[str], **environment: str) -> subprocess.Popen:
+    "A command in a session of its own."
+    paths = [environment.pop('PYTHONPATH', os.environ.get('PYTHONPATH', '')), str(root)]
+    paths.append(str(root / 'tests'))
+    settings = os.environ | environment | dict(PYTHONPATH=os.pathsep.join(filter(None, paths)))
+    silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    start = [sys.executable, '-c', SCRIPT, *line]
+    return subprocess.Popen(start, env=settings, start_new_session=True, cwd=root, **silent)
+
+
+def kill(root, folder, number: int, group: bool) -> int:  # process that stands still
+    "SIGKILL right before the k-th result, for the command alone or for all its processes."
+    hook = folder / f'hook{number}'
+    process = command(root, words(folder), **stopping(hook, number))
+    stopped = wait_until_stopped(hook)
+    if group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (folder / 'figures' / 'table1_gap.tex').exists()
+    there = (folder / 'cache' / 'runs').glob('*.safetensors')
+    there = [path for path in there if path.name[0] != '.']
+    assert len(there) == number - 1
+    return stopped
+
+
+@pytest.fixture(scope='module')
+def continued(root, tmp_path_factory):
+    "Results of a command that was killed twice, then ended on Dask workers."
+    folder, left = tmp_path_factory.mktemp('continued'), []
+    try:
+        left.append(kill(root, folder, 2, group=False))  # its kernel stands by all the while
+        left.append(kill(root, folder, 4, group=True))
+        line = words(folder, '--scheduler', 'dask')
+        passed, said = fresh.run(folder / 'log', fresh.console, *line)
+    finally:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    assert passed, said[-2000:]
+    return folder / 'figures'
+
+
+def test_a_killed_command_continues(continued, smoked):
+    "It ends with the bytes of an undisturbed run."
+    whole = smoked('table1_gap')
+    for name in TABLE:
+        assert (continued / name).read_bytes() == whole[name].read_bytes(), name
+
+
+def test_the_record_tells_what_was_run(continued, tmp_path_factory):
+    entry = read_record(continued)['notebooks']['table1_gap']
+    assert set(entry['files']) == set(TABLE)
+    assert set(entry['data']) == {'phantom-us'}
+    assert set(entry['weights']) == {'sd-mini', 'flux2-mini'}
+    values = smoke_job('table1_gap', continued).values
+    recorded = entry['parameters']
+    assert not {'cache', 'out_dir', 'n_jobs', 'scheduler', 'address'} & set(recorded)
+    assert recorded == {name: values[name] for name in recorded} and len(recorded) > 30
+    assert len(entry['package']) == 16 and not entry['timing']
+    base = str(tmp_path_factory.getbasetemp())
+    assert base not in (continued / 'record.json').read_text()
+
+
+def test_failures_are_reported_together(tmp_path):
+    "A notebook that fails does not stop the next one; the exit status tells."
+    line = words(tmp_path, '-p', 'lr=1.0e+30', '--only', 'fig1_overview')
+    passed, said = fresh.run(tmp_path / 'log', fresh.console, *line)
+    assert not passed
+    for text in ('1 notebook(s) failed', '5 of 5 runs failed', 'lower lr', 'table1_gap: '):
+        assert text in said, said[-2000:]
+    assert (tmp_path / 'figures' / 'fig1_overview.png').is_file()
+
+
+# Check
+@pytest.fixture
+def checked(root, smoked, tmp_path):
+    "Results with a record, from runs that are there; the folder of their check is removed."
+    smoked('table1_gap')
+    line = words(tmp_path, cache=smoked.cache)
+    passed, said = fresh.run(tmp_path / 'log', fresh.console, *line)
+    assert passed, said[-2000:]
+    folder = (tmp_path / 'figures').rename(tmp_path / f'checked-{os.getpid()}')
+    yield folder
+    shutil.rmtree(root / 'runs' / 'check' / folder.name, ignore_errors=True)
+
+
+def test_results_are_made_again(checked, tmp_path):
+    "From nothing, and they are the same."
+    line = ['lgap_reproduce', '--check', str(checked), '-p', 'n_jobs=1']
+    passed, said = fresh.run(tmp_path / 'said', fresh.console, *line)
+    assert passed, said[-2000:]
+    assert 'Nothing moved beyond its interval' in said
+    assert '2 of 2 files have the same bytes' in said
+
+
+def test_a_changed_number_is_found(checked, smoked, monkeypatch, capsys):
+    "Changed by hand; what is made again stands in for a second training."
+
+    def copy_results(jobs, copies):
+        jobs[0].out.mkdir(parents=True)
+        made = smoked('table1_gap').values()
+        return [shutil.copy(path, jobs[0].out) for path in made], {}
+
+    monkeypatch.setattr(reproduce, 'run_jobs', copy_results)
+    assert reproduce.lgap_reproduce(check=str(checked)) == 0
+    df = pd.read_csv(checked / 'table1_gap.csv')
+    df.loc[0, 'learnability'] += 1
+    df.to_csv(checked / 'table1_gap.csv', index=False, float_format='%.6f')
+    capsys.readouterr()
+    assert reproduce.lgap_reproduce(check=str(checked)) == 1
+    said, row = capsys.readouterr().out, 'phantom-us sd-mini balanced_accuracy'
+    assert f'beyond   table1_gap.csv | {row} | learnability' in said
+    assert '1 number(s) moved' in said
+
+
+# Report and watch
+@pytest.fixture(scope='module')
+def report(smoked, tmp_path_factory):
+    "A report on an autoencoder of Table 1, and what the command said."
+    runs = set(smoked('table1_gap') and (smoked.cache / 'runs').glob('*.safetensors'))
+    folder = tmp_path_factory.mktemp('report')
+    values = smoke_job('report_autoencoder', smoked.home).values
+    demo = ['n_images', 'size', 'n_folds', 'epochs', 'bs', 'n_boot', 'levels', 'cache', 'n_jobs']
+    given = [word for name in demo for word in ('-p', f'{name}={values[name]}')]
+    pair = ['--ae', 'flux2-mini', '--benchmark', 'phantom-us', '--against', 'sd-mini']
+    line = ['lgap_diagnose', *pair, '--folds', '1', '--out', str(folder / 'r'), *given]
+    passed, said = fresh.run(folder / 'log', fresh.console, *line)
+    assert passed, said[-2000:]
+    assert set((smoked.cache / 'runs').glob('*.safetensors')) >= runs
+    return folder / 'r', said
+
+
+def test_the_report_agrees_with_table_1(report, smoked):
+    said = json.loads((report[0] / 'report.json').read_text())
+    table = smoked.csv('table1_gap').query("metric == 'balanced_accuracy'")
+    want = table.set_index('autoencoder').learnability['flux2-mini']
+    assert abs(said['gap'] - want) < 2e-6 and said['of'] == 2
+    assert said['lines'][0].replace('**', '') in report[1]
+
+
+def test_the_report_needs_nothing_else(report):
+    page = (report[0] / 'report.html').read_text()
+    said = json.loads((report[0] / 'report.json').read_text())
+    assert '<script' not in page and 'gather(study)' not in page
+    assert page.count('src="data:image/png;base64,') == 2
+    assert said['title'] in page
+
+
+def test_watch_shows_the_newest_sweep(continued, smoked, tmp_path):
+    line = ['lgap_watch', '--once', '--cache', str(continued.parent / 'cache')]
+    passed, said = fresh.run(tmp_path / 'log', fresh.console, *line)
+    assert passed and 'done, 0 running' in said

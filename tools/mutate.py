@@ -1,0 +1,149 @@
+"""Break lines that decide a number, one after the other, and see whether an example notices.
+
+`python tools/mutate.py` works on a copy of the notebooks and the package. A line is changed in its
+notebook, the module is exported, and the notebooks named beside it are run: an example that fails
+has noticed. A line that is not there any more is an error, so that the list follows the code.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastcore.script import call_parse
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ('nbs', 'lgap', 'settings.ini', 'setup.py')
+WANTED = 9  # of ten
+
+
+@dataclass(frozen=True)
+class Mutation:
+    "One change of one line."
+
+    what: str  # what the line decides
+    notebook: str  # in nbs, without suffix
+    old: str  # stands once in the exported cells
+    new: str
+    seen_by: tuple[str, ...] = ()  # further notebooks that are run
+
+
+MUTATIONS = [
+    Mutation(
+        'share of the latent that is masked',
+        'classifiers/05_batches',
+        'keep_mask(shape, ratio, gen)',
+        'keep_mask(shape, ratio / 2, gen)',
+    ),
+    Mutation(
+        'margin of rare classes (LDAM)',
+        'classifiers/03_losses',
+        'clamp(min=1) ** -0.25',
+        'clamp(min=1) ** -0.5',
+    ),
+    Mutation(
+        'which fold validates',
+        'data/01_benchmark',
+        'test, val = k, (k + 1) % n_folds',
+        'test, val = k, (k + 2) % n_folds',
+    ),
+    Mutation(
+        'patients drawn in the bootstrap',
+        'measure/01_gap',
+        'multinomial(n, np.full(n, 1 / n), size=n_boot)',
+        'multinomial(n // 2, np.full(n, 1 / n), size=n_boot)',
+    ),
+    Mutation(
+        'epoch of deferred re-weighting',
+        'classifiers/08_training',
+        'if epoch != self.run.drw_epoch:',
+        'if epoch != self.run.drw_epoch + 1:',
+    ),
+    Mutation(
+        'balanced accuracy is a mean over classes',
+        'classifiers/04_metrics',
+        'balanced_accuracy=float(np.mean(recall)),',
+        'balanced_accuracy=float(np.median(recall)),',
+    ),
+    Mutation(
+        'the latent is the posterior mode',
+        'autoencoders/01_wrapper',
+        'output.latent_dist.mode()',
+        'output.latent_dist.sample()',
+    ),
+    Mutation(
+        'latents are scaled to half a standard deviation',
+        'classifiers/05_batches',
+        'scale = (0.5 if self.latent else 1.0) / self.std',
+        'scale = (1.0 if self.latent else 1.0) / self.std',
+    ),
+    Mutation(
+        'range of the PSNR',
+        'autoencoders/01_wrapper',
+        'peak_signal_noise_ratio(recon, image, data_range=1.0,',
+        'peak_signal_noise_ratio(recon, image, data_range=2.0,',
+    ),
+    Mutation(
+        'tail of the signed-rank test',
+        'measure/01_gap',
+        "wilcoxon(differences, alternative='greater', method='exact')",
+        "wilcoxon(differences, alternative='less', method='exact')",
+    ),
+]
+
+
+def mutate(path: Path, mutation: Mutation):
+    "Change a line of a notebook; an error when it does not stand there exactly once."
+    notebook = json.loads(path.read_text())
+    found = 0
+    for cell in notebook['cells']:
+        source = ''.join(cell['source'])
+        if source.startswith('#| export'):
+            found += source.count(mutation.old)
+            cell['source'] = source.replace(mutation.old, mutation.new).splitlines(keepends=True)
+    if found != 1:
+        sys.exit(f'{mutation.notebook}: {mutation.old!r} stands {found} times, not once.')
+    path.write_text(json.dumps(notebook))
+
+
+def run_notebook(copy: Path, notebook: str) -> bool:
+    "Whether the examples of a notebook hold, with the package of the copy."
+    environment = os.environ | dict(PYTHONPATH=str(copy), LGAP_DATA=str(copy / 'data'))
+    tester = Path(sys.executable).parent / 'nbdev_test'
+    command = [str(tester), '--path', f'nbs/{notebook}.ipynb', '--n_workers', '0']
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True)
+    return done.returncode == 0
+
+
+def is_noticed(mutation: Mutation) -> bool:
+    "Whether an example fails in a copy with the change."
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            place = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            place(ROOT / name, copy / name)
+        path = copy / 'nbs' / f'{mutation.notebook}.ipynb'
+        mutate(path, mutation)
+        export = f'from nbdev.export import nb_export; nb_export({str(path)!r}, "lgap")'
+        subprocess.run([sys.executable, '-c', export], cwd=copy, check=True)
+        notebooks = (mutation.notebook, *mutation.seen_by)
+        return not all(run_notebook(copy, notebook) for notebook in notebooks)
+
+
+@call_parse
+def main(
+    only: str = '',  # a word of what the line decides; all when empty
+) -> int:  # exit status
+    "Break lines that decide a number, one after the other, and see whether an example notices."
+    chosen = [mutation for mutation in MUTATIONS if only in mutation.what]
+    noticed = 0
+    for mutation in chosen:
+        seen = is_noticed(mutation)
+        noticed += seen
+        print(f'{"noticed" if seen else "NOT NOTICED":12} {mutation.what}', flush=True)
+    print(f'{noticed} of {len(chosen)} noticed')
+    return int(noticed < min(WANTED, len(chosen)))
