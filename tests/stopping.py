@@ -11,6 +11,7 @@ HOOK = """
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 MARKER, NUMBER = Path({marker!r}), {number}
@@ -29,6 +30,7 @@ def stop(event, args):
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(60)  # a thread may run on for a moment until all have stopped
 
 
 sys.addaudithook(stop)
