@@ -11,7 +11,12 @@ import pytest
 from conftest import ROOT
 
 ELSEWHERE = ('paper', 'lessons')  # tests of their own
-STARTS_PROCESSES = ('sweep/01_workers.ipynb', 'sweep/03_sweep.ipynb')
+STARTS_PROCESSES = (
+    'autoencoders/07_training.ipynb',
+    'data/04_leaves.ipynb',
+    'sweep/01_workers.ipynb',
+    'sweep/03_sweep.ipynb',
+)
 NOTEBOOKS = sorted(
     path.relative_to(ROOT / 'nbs').as_posix()
     for path in (ROOT / 'nbs').rglob('*.ipynb')

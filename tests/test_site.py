@@ -31,7 +31,8 @@ FACTS = """() => ({
     bad: document.querySelectorAll('mjx-merror').length,
     out: [...document.querySelectorAll('article *')].filter(e => {
         const inside = p => p.getBoundingClientRect().right <= innerWidth + 1;
-        if (inside(e)) return false; // else beyond the edge: in a box that scrolls?
+        if (inside(e)) return false; // else beyond the edge: read aloud, not shown?
+        if (e.closest('mjx-assistive-mml')) return false; // or in a box that scrolls?
         for (let p = e; p && p.tagName != 'ARTICLE'; p = p.parentElement) {
             const box = /auto|scroll|hidden/.test(getComputedStyle(p).overflowX) && inside(p);
             if (box || p.namespaceURI.includes('svg')) return false; }
