@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MINI_BACKBONES', 'TRANSFORMERS', 'stem_stride', 'adapt_resnet', 'adapt_convnext', 'mini_resnet', 'mini_convnext',
-           'transformer', 'check_arch', 'make_backbone', 'make_classifier', 'last_layer']
+           'transformer', 'check_arch', 'make_backbone', 'make_classifier', 'last_layer', 'set_dropout']
 
 # %% ../../nbs/classifiers/01_backbones.ipynb #c9b578da
 from functools import partial
@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from .matched import MATCHED, matched_resnet
 from ..core import InputError, check_choice, require
 
 # %% ../../nbs/classifiers/01_backbones.ipynb #2b708943
@@ -111,7 +112,7 @@ def check_arch(
     arch: str,  # see `make_classifier`
 ):
     "Raise `InputError` for an unknown classifier."
-    ours = [*MINI_BACKBONES, *TRANSFORMERS]
+    ours = [*MINI_BACKBONES, *MATCHED, *TRANSFORMERS]
     if arch in ours:
         return
     import timm
@@ -141,7 +142,7 @@ def make_backbone(
 
 # %% ../../nbs/classifiers/01_backbones.ipynb #543efa6b
 def make_classifier(
-    arch: str,  # of `MINI_BACKBONES` or `TRANSFORMERS`, or a timm ResNet or ConvNeXt: 'resnet50'
+    arch: str,  # a key of `MINI_BACKBONES`, `MATCHED` or `TRANSFORMERS`, or timm's: 'resnet50'
     in_chans: int,  # channels of the input
     n_classes: int,  # outputs
     side: int,  # pixels or latent cells per side
@@ -152,12 +153,14 @@ def make_classifier(
     check_choice(init, ('random', 'pretrained'), 'initialisation')
     check_choice(stem, (0, 1, 2, 4), 'stem stride')
     require(
-        init == 'random' or arch not in [*MINI_BACKBONES, *TRANSFORMERS],
+        init == 'random' or arch not in [*MINI_BACKBONES, *MATCHED, *TRANSFORMERS],
         f'{arch} has no pretrained weights; use init="random", or resnet50 or convnext_tiny.',
     )
     shape = dict(in_chans=in_chans, num_classes=n_classes)
     if arch in TRANSFORMERS:
         return transformer(arch, side, stem, **shape)
+    if arch in MATCHED:
+        return matched_resnet(arch, side, **shape)
     net = make_backbone(arch, init, **shape)
     adapt = adapt_convnext if hasattr(net, 'stem') else adapt_resnet
     return adapt(net, stem or stem_stride(side))
@@ -170,3 +173,17 @@ def last_layer(
     if hasattr(net, 'stem'):
         return net.head, 'fc'
     return (net, 'fc') if hasattr(net, 'fc') else (net, 'head')
+
+# %% ../../nbs/classifiers/01_backbones.ipynb #edecbf13
+def set_dropout(
+    net: nn.Module,  # of `make_classifier`, changed in place
+    p: float,  # probability, in [0, 1)
+) -> nn.Module:
+    "Dropout before the last layer."
+    if hasattr(net, 'stem'):
+        net.head.drop = nn.Dropout(p)
+    elif hasattr(net, 'head_drop'):
+        net.head_drop = nn.Dropout(p)
+    else:
+        net.drop_rate = p
+    return net

@@ -92,8 +92,9 @@ class Batches:
         mask: float = 0.2,  # share of latent entries set to zero
         mask_mode: str = 'element',  # or 'channel'
         rotate: float = 15.0,  # degrees, images and reconstructions
+        alike: bool = False,  # treat every space as latents are: deviation 0.5, masking alone
     ):
-        self.latent = space == 'latent'
+        self.latent = alike or space == 'latent'
         self.mask, self.mask_mode, self.rotate = mask, mask_mode, rotate
         self.mean, self.std = channel_stats(x[train])  # [1, C, 1, 1]
         scale = (0.5 if self.latent else 1.0) / self.std

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..autoencoders.trunk import Trunk, TrunkClassifier, fresh_weights
-from .backbones import last_layer, make_classifier
+from .backbones import last_layer, make_classifier, set_dropout
 from .batches import Batches
 from .film import NoiseConditionedClassifier
 from .losses import CosineHead
@@ -71,6 +71,8 @@ def build(
     "The run's classifier: LDAM needs a cosine head, noise conditioning wraps the stages."
     init = 'random' if weights else run.init
     net = make_classifier(run.arch, channels, n_classes, side, init, run.stem)
+    if run.dropout:
+        set_dropout(net, run.dropout)
     if run.loss == 'ldam':
         cosine_head(net)
     if weights:

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 
 from .batches import MASK_MODES
 from .losses import LOSSES, SOFT_LOSSES, check_alpha
+from .scores import SCORES
 from ..core import check_choice, digest, require
 
 # %% ../../nbs/classifiers/06_run.ipynb #61a6cbc4
 SPACES = ('image', 'recon', 'latent')
-SCHEDULES = ('constant', 'cosine')
+SCHEDULES = ('constant', 'cosine', 'warmup')
 
 
 def check_names(run):
@@ -25,6 +26,7 @@ def check_names(run):
     check_choice(run.mask_mode, MASK_MODES, 'mask mode')
     check_choice(run.soft, SOFT_LOSSES, 'soft loss')
     check_choice(run.loss, LOSSES, 'loss')
+    check_choice(run.score, SCORES, 'score')
 
 # %% ../../nbs/classifiers/06_run.ipynb #e28f3529
 def check_numbers(run):
@@ -36,6 +38,12 @@ def check_numbers(run):
     )
     check_alpha(run.alpha)
     require(0 < run.subset <= 1, f'subset is {run.subset}, must lie in (0, 1].')
+    require(0 <= run.dropout < 1, f'dropout is {run.dropout}, must lie in [0, 1).')
+    require(0 <= run.ema < 1, f'ema is {run.ema}, must lie in [0, 1); 0 keeps the last weights.')
+    require(
+        run.views >= 0 and run.weight_decay >= 0,
+        'views and weight_decay must not be negative.',
+    )
 
 # %% ../../nbs/classifiers/06_run.ipynb #cdb01fe6
 def check_space(run):
@@ -134,12 +142,17 @@ class Run:
     drw_epoch: int = 10  # deferred re-weighting from this epoch on; 0 for always, -1 for never
     beta: float = 0.9999  # class-balanced weights
     epochs: int = 60  # at most
-    patience: int = 15  # stop after so many epochs without better validation balanced accuracy
+    patience: int = 15  # stop after so many epochs without a better validation score
+    score: str = 'accuracy'  # what is better: balanced 'accuracy', or the 'log' score
     bs: int = 256  # batch size
     lr: float = 1e-4  # Adam
-    schedule: str = 'constant'  # 'constant', or 'cosine' (one cycle) for short trainings
-    rotate: float = 15.0  # degrees, images and reconstructions only
-    mask: float = 0.2  # share of latent entries set to zero, latents only
+    schedule: str = 'constant'  # 'constant', 'warmup' before it, or 'cosine' (one cycle)
+    weight_decay: float = 0.0  # of AdamW
+    dropout: float = 0.0  # before the last layer
+    ema: float = 0.0  # decay of the average of the weights that is tested; 0 for no average
+    views: int = 0  # encoded views that training draws from; 0: each space augments on its own
+    rotate: float = 15.0  # degrees, images and reconstructions without views only
+    mask: float = 0.2  # share of entries set to zero: latents, with views every space
     mask_mode: str = 'element'  # or 'channel'
     noise: bool = False  # noise-conditioned by FiLM, latents only
     teacher: 'Run|None' = None  # run of the same fold on images or reconstructions, imitated

@@ -16,10 +16,11 @@ import torch
 from ..core import require
 from ..data.benchmark import Fold
 from ..measure.label_curves import fit_curves, nested_subsets, ratio_interval
+from .changes import changed, parse_change
 from .parts import Ladders, Part, open_study, run_ladders
 from .replicates import interval, map_replicates
 from .study import Study
-from .variants import check_variants, parse_variant, variant_run
+from .variants import check_variants
 from ..sweep.sweep import Task
 
 # %% ../../nbs/study/10_label_budget.ipynb #f2d7d9cf
@@ -33,7 +34,7 @@ def _subset_tasks(
     for share, index in subsets.items():
         smaller = fold if share == 1 else Fold(index, fold.val, fold.test)
         for recipe in recipes:
-            run = replace(variant_run(task.run, parse_variant(recipe)), subset=share)
+            run = replace(changed(task.run, parse_change(recipe)), subset=share)
             if share != 1:
                 run = replace(run, levels=0)
             space = f'{run.space}, {recipe}' if recipe else run.space
@@ -45,7 +46,7 @@ def curve_tasks(
     study: Study,
     part: Part,
     shares: list[float],  # of the training fold; the largest is 1
-    recipes: Iterable[str] = (),  # further recipes for latents, see `parse_variant`
+    recipes: Iterable[str] = (),  # further recipes for latents, see `parse_change`
 ) -> dict:  # (autoencoder, space, share) -> tasks, folds in order; space 'latent, <recipe>'
     "Tasks of all spaces on nested subsets of the labels."
     whole = f'shares are {list(shares)}; the largest must be 1, the whole training fold.'
@@ -70,7 +71,7 @@ def curve_results(
     "Run what is missing of all sizes and read all results."
     for recipe, changes in check_variants(study, recipes).items():
         why = f'Recipe {recipe!r}: learning curves are for networks, not for probes.'
-        require('probe' not in changes, why)
+        require(('', 'probe') not in changes, why)
     parts = open_study(study)
     ladders = [curve_tasks(study, part, shares, recipes) for part in parts]
     return run_ladders(study, parts, ladders, with_study=False)

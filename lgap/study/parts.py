@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['SAME', 'make_run', 'initial_weights', 'Part', 'fold_tasks', 'make_part', 'open_study', 'Results', 'run_store',
-           'run_tasks', 'gather', 'is_kept', 'Ladders', 'run_ladders', 'spaces_of']
+           'run_tasks', 'candidate_tasks', 'best_log_score', 'choose', 'gather', 'is_kept', 'Ladders', 'run_ladders',
+           'spaces_of']
 
 # %% ../../nbs/study/04_parts.ipynb #80a42119
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
-from ..autoencoders.encoded import Encoded
+from ..autoencoders.encoded_views import EncodedViews
 from ..autoencoders.registry import autoencoder_id
 from ..autoencoders.wrapper import Autoencoder
 from ..classifiers.checkpoints import LatentClassifier
@@ -18,6 +20,7 @@ from ..classifiers.run import Run
 from ..core import find_path, require
 from ..data.benchmark import Benchmark, Fold, make_folds
 from ..store import file_digest
+from .changes import changed, check_change, parse_change
 from lgap.study.encoding import (
     encode_on_cluster,
     encode_part,
@@ -29,7 +32,10 @@ from ..sweep.results import Store
 from ..sweep.sweep import Task, run_sweep
 
 # %% ../../nbs/study/04_parts.ipynb #84c93d14
-SAME = ('drw_epoch', 'epochs', 'patience', 'bs', 'lr', 'schedule', 'rotate', 'mask', 'mask_mode')
+SAME = (
+    *('drw_epoch', 'epochs', 'patience', 'score', 'bs', 'lr', 'schedule', 'weight_decay'),
+    *('dropout', 'ema', 'views', 'rotate', 'mask', 'mask_mode'),
+)
 
 
 def make_run(
@@ -39,8 +45,9 @@ def make_run(
     autoencoder: str,  # short name
     fold: int,
     key: str,  # of the encoded benchmark
+    seed: int = 0,  # number of the seed
 ) -> Run:
-    "The run of one fold in one space."
+    "The run of one fold and seed in one space."
     data, recipe = study.data, study.recipe
     kind = 'latent' if space == 'latent' else 'image'
     network = {name: getattr(recipe, f'{kind}_{name}') for name in ('arch', 'init', 'stem')}
@@ -52,7 +59,7 @@ def make_run(
         key,
         n_folds=data.n_folds,
         official=data.official,
-        seed=data.seed,
+        seed=data.seed + seed,
         loss='bce' if bench.multilabel else recipe.loss,
         levels=recipe.levels if kind == 'latent' else 0,
         **network,
@@ -83,10 +90,10 @@ class Part:
     "One benchmark of a study."
 
     bench: Benchmark
-    images: Encoded  # the images alone
-    encoded: dict[str, Encoded]  # short name of the autoencoder -> latents and reconstructions
+    images: EncodedViews  # the images alone
+    encoded: dict[str, EncodedViews]  # short name of the autoencoder -> latents and reconstructions
     autoencoders: dict[str, Autoencoder]  # short name -> autoencoder, on the CPU
-    tasks: list[Task]  # of all spaces and folds
+    tasks: list[Task]  # of all spaces, folds and seeds
 
 
 def fold_tasks(
@@ -96,14 +103,14 @@ def fold_tasks(
     space: str,  # 'image', 'recon' or 'latent'
     autoencoder: str = '',  # short name; empty for images
 ) -> list[Task]:
-    "The tasks of one space, folds in order."
+    "The tasks of one space, folds in order, for each its seeds."
     bench, encoded = part.bench, part.encoded.get(autoencoder, part.images)
     init, folder = None, ''
     if space == 'latent':
         init, folder = initial_weights(study, autoencoder, part.autoencoders[autoencoder])
     tasks = []
-    for number, fold in enumerate(folds):
-        run = make_run(study, bench, space, autoencoder, number, encoded.key)
+    for (number, fold), seed in product(enumerate(folds), range(study.data.seeds)):
+        run = make_run(study, bench, space, autoencoder, number, encoded.key, seed)
         run = replace(run, init=init or run.init)
         tasks.append(Task(run, encoded, bench.targets, fold, len(bench.classes), folder))
     return tasks
@@ -130,6 +137,8 @@ def open_study(
 ) -> list[Part]:  # one for each benchmark
     "Check and load everything, then encode what is missing; `InputError` before any work is done."
     check_study(study)
+    for text in study.recipe.candidates:
+        check_change(parse_change(text), study.recipe.latent_arch)
     names = [short_name(name) for name in study.data.autoencoders]
     require(
         len(set(names)) == len(names),
@@ -164,15 +173,48 @@ def run_tasks(
     results = run_sweep(tasks, run_store(study), study.machine, keep)
     return {task.run: result for task, result in zip(tasks, results)}
 
+# %% ../../nbs/study/04_parts.ipynb #b287929f
+def candidate_tasks(
+    task: Task,
+    candidates: tuple[str, ...],  # changes in words
+) -> dict[str, Task]:  # candidate -> the task with it
+    "The task with every candidate recipe."
+    found = {}
+    for text in candidates:
+        found[text] = task.sibling(changed(task.run, parse_change(text)))
+    return found
 
+
+def best_log_score(
+    result: dict,  # see `train_run`
+) -> float:  # nats
+    "Best log score on the validation fold over the epochs."
+    return max(epoch['log'] for epoch in result['history'])
+
+
+def choose(
+    tried: dict[str, dict],  # candidate -> result of one fold
+) -> dict:  # the result with the best score; `chosen` names the candidate, `tried` all scores
+    "The candidate with the best validation score; the first of equals."
+    scores = {text: best_log_score(result) for text, result in tried.items()}
+    best = max(scores, key=scores.get)
+    return tried[best] | dict(chosen=best, tried=scores)
+
+# %% ../../nbs/study/04_parts.ipynb #78e9e726
 def gather(
     study: Study,
 ) -> Results:
-    "Run what is missing of a study and read all results."
-    parts = open_study(study)
+    "Run what is missing of a study, choose among candidates and read all results."
+    parts, candidates = open_study(study), study.recipe.candidates
     tasks = [task for part in parts for task in part.tasks]
+    tried = {task.run: candidate_tasks(task, candidates) for task in tasks}
+    every = [task for found in tried.values() for task in found.values()]
     keep = [task.run for task in tasks if study.machine.keep and is_kept(task.run)]
-    return Results(parts, run_tasks(study, tasks, keep))
+    found = run_tasks(study, every, keep)
+    by_run = {}
+    for run, siblings in tried.items():
+        by_run[run] = choose({text: found[task.run] for text, task in siblings.items()})
+    return Results(parts, by_run)
 
 
 def is_kept(run: Run) -> bool:
@@ -208,10 +250,11 @@ def spaces_of(
     by_run: dict[Run, dict],
     autoencoder: str,  # short name
 ) -> dict[str, list[dict]]:  # 'image', 'recon', 'latent' -> results, folds in order
-    "Results of the three spaces for one autoencoder."
+    "Results of the three spaces for one autoencoder; each says its fold and seed."
     wanted = dict(image='', recon=autoencoder, latent=autoencoder)
     found = {space: [] for space in wanted}
     for task in part.tasks:
-        if wanted[task.run.space] == task.run.autoencoder:
-            found[task.run.space].append(by_run[task.run])
+        run = task.run
+        if wanted[run.space] == run.autoencoder:
+            found[run.space].append(by_run[run] | dict(fold=run.fold, seed=run.seed))
     return found

@@ -31,6 +31,7 @@ class Data:
     multilabel: bool = False  # CSV manifests with several positive classes in a row
     root: str = ''  # image folder of CSV manifests; empty for the folder of the CSV
     seed: int = 0  # of weights, batches and augmentation
+    seeds: int = 1  # trainings of each run, with seeds from `seed` on
     n_boot: int = 2000  # bootstrap replicates over patients
 
 # %% ../../nbs/study/02_study.ipynb #aa42ade9
@@ -48,11 +49,16 @@ class Recipe:
     drw_epoch: int = 10  # epoch of deferred re-weighting; -1 for never
     epochs: int = 60  # at most so many
     patience: int = 15  # epochs without a better validation score before it stops
+    score: str = 'accuracy'  # that validation score: balanced accuracy, or the `log` score
     bs: int = 256  # batch size
     lr: float = 1e-4  # peak learning rate of Adam
-    schedule: str = 'constant'  # or cosine
-    rotate: float = 15.0  # degrees, images and reconstructions; 0 flips only
-    mask: float = 0.2  # share of latent entries set to zero in training
+    schedule: str = 'constant'  # or warmup, or cosine
+    weight_decay: float = 0.0  # of AdamW
+    dropout: float = 0.0  # before the last layer
+    ema: float = 0.0  # decay of the average of the weights; 0 for none
+    views: int = 0  # encoded views that all spaces draw from; 0: each augments on its own
+    rotate: float = 15.0  # degrees: of the turned views; without views of images, 0 flips only
+    mask: float = 0.2  # share of entries set to zero in training: latents, with views all spaces
     mask_mode: str = 'element'  # or channel
     levels: int = 6  # noise levels at which latent classifiers are scored besides; 0 for none
     teacher: str = 'image'  # distillation: the teacher sees 'image' or 'recon'
@@ -62,6 +68,7 @@ class Recipe:
     distil_lr: float = 5e-4  # learning rate of distillation; 0 for `lr`
     noise_lr: float = 0.0  # learning rate of noise conditioning; 0 for `lr`
     noise_epochs: int = 0  # epochs of noise conditioning; 0 for `epochs`
+    candidates: tuple[str, ...] = ('',)  # recipes each fold and space chooses among, by words
 
 # %% ../../nbs/study/02_study.ipynb #8c2fbcda
 PARTS = dict(data=Data, recipe=Recipe, machine=Machine)
@@ -72,7 +79,7 @@ def study_fields() -> dict[str, object]:
     found = {}
     for part in PARTS.values():
         for one in fields(part):
-            is_names = one.default is MISSING
+            is_names = one.default is MISSING or isinstance(one.default, tuple)
             found[one.name] = [''] if is_names else one.default
     return found
 
@@ -108,6 +115,7 @@ class Study:
         for name in ('benchmarks', 'autoencoders'):
             require(values.get(name), 'A study needs at least one benchmark and one autoencoder.')
             values[name] = tuple(values[name])
+        values |= dict(candidates=tuple(values.get('candidates') or ('',)))
         parts = {}
         for part, kind in PARTS.items():
             names = [one.name for one in fields(kind)]
@@ -153,6 +161,7 @@ def check_study(study: Study):
     check_arch(study.recipe.image_arch)
     check_arch(study.recipe.latent_arch)
     check_choice(study.recipe.teacher, ('image', 'recon'), 'teacher')
+    require(study.data.seeds >= 1, f'seeds is {study.data.seeds}; at least 1 is needed.')
 
 
 def short_name(autoencoder: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .parts import Part
+from .parts import Part, best_log_score
 from .replicates import interval_columns, map_replicates, mean_fidelity, mean_of
 from .study import Study
 
@@ -57,11 +57,6 @@ def persistence_table(
     return pd.DataFrame(rows)
 
 # %% ../../nbs/study/08_variant_tables.ipynb #0b36cbd1
-def _best_epoch(fold: dict) -> float:
-    "Best validation balanced accuracy of a run."
-    return max(epoch['val'] for epoch in fold['history'])
-
-
 def best_variants(
     results: dict,  # of `variant_results`
 ) -> dict:  # (benchmark, autoencoder) -> {'recon', 'latent'} -> variant
@@ -71,7 +66,7 @@ def best_variants(
         for space, folds in spaces.items():
             if 'history' in folds[0]:
                 of_pair = scores.setdefault((benchmark, autoencoder), {}).setdefault(space, {})
-                of_pair[variant] = np.mean([_best_epoch(fold) for fold in folds])
+                of_pair[variant] = np.mean([best_log_score(fold) for fold in folds])
     best = {}
     for pair, spaces in scores.items():
         best[pair] = {space: max(found, key=found.get) for space, found in spaces.items()}

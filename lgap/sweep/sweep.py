@@ -32,7 +32,7 @@ class Task:
     "A run and the data it needs."
 
     run: Run
-    encoded: object  # `Encoded`, or `TrunkFeatures`: its `key`, and `load(space)`
+    encoded: object  # `EncodedViews`, or `TrunkFeatures`: its `key`, and `load(space)`
     targets: np.ndarray  # classes [n], or multi-hot [n, classes]
     fold: object  # `Fold`: indices that train, validate and test
     n_classes: int
@@ -53,12 +53,15 @@ _last = dict(key=None, value=None)  # the tensor that this process read last
 
 
 def space_tensor(
-    encoded,  # `Encoded` or `TrunkFeatures`
+    encoded,  # `EncodedViews`, `Encoded` or `TrunkFeatures`
     space: str,  # 'image', 'recon' or 'latent'
-) -> torch.Tensor:  # [n, C, H, W]
+    views: int = 0,  # views that training draws from; 0 for the images as they are
+) -> torch.Tensor:  # [n, C, H, W], with views [views * n, C, H, W]
     "The whole tensor of a space; the last one read is kept."
-    if _last['key'] != (encoded.key, space):
-        _last.update(key=(encoded.key, space), value=encoded.load(space))
+    key = encoded.key, space, views
+    if _last['key'] != key:
+        value = encoded.load_views(space, views) if views > 1 else encoded.load(space)
+        _last.update(key=key, value=value)
     return _last['value']
 
 # %% ../../nbs/sweep/03_sweep.ipynb #5804055b
@@ -123,9 +126,11 @@ def train_task(
     result = store.read(task.run, keep)
     if result is not None:
         return result['metrics']
-    data = space_tensor(task.encoded, task.run.space), task.targets, task.fold, task.n_classes
+    run = task.run
+    data = space_tensor(task.encoded, run.space, run.views)
+    about = task.targets, task.fold, task.n_classes, device
     with cpu_threads(1):
-        result = train_run(task.run, *data, device, **read_ancestors(store, task))
+        result = train_run(run, data, *about, **read_ancestors(store, task))
     store.write(task.run, result, keep)
     return result['metrics']
 
