@@ -23,6 +23,7 @@ import yaml
 import lgap
 from .families import Flux2Autoencoder, load_strict
 from .hub import load_checkpoint
+from .null import null_autoencoder, null_specs
 from .wrapper import AESpec, Autoencoder, latent_of
 from ..core import check_choice, digest, find_path, lookup, pick_device, require
 from ..journal import journal_folder, note
@@ -42,7 +43,7 @@ def known_specs(
 @cache
 def registry() -> dict[str, AESpec]:
     "Name -> facts of every registered autoencoder (one shared, mutable table)."
-    return known_specs('embedded') | known_specs('hub')
+    return known_specs('embedded') | known_specs('hub') | null_specs()
 
 # %% ../../nbs/autoencoders/04_registry.ipynb #8a08bcb8
 class Design(NamedTuple):
@@ -213,6 +214,8 @@ def make_autoencoder(
         weights, _ = load_tensors(embedded_weights(key, benchmark))
         load_strict(ae.net, weights, key)
         return ae
+    if key in null_specs() and not path:
+        return null_autoencoder(key)
     if spec.name in builders() and not path:
         return builders()[spec.name]()
     return load_checkpoint(spec, path)

@@ -18,14 +18,13 @@ WIDTHS = (32, 64, 96, 128)  # channels of the stages
 
 def stem_factors(
     side: int,  # pixels or latent cells per side of the input
-    grid: int = GRID,  # cells per side of the first stage
-) -> tuple[int, int]:  # stride of the stem (1, 2 or 4), enlargement of the input
+) -> tuple[int, int]:  # stride of the stem (1, 2, 4 or 8), enlargement of the input
     "How an input comes to the grid; `InputError` where it cannot by such a stem."
-    stride, larger = max(1, side // grid), max(1, grid // side)
+    stride, larger = max(1, side // GRID), max(1, GRID // side)
     require(
-        stride in (1, 2, 4) and side * larger == grid * stride,
-        f'side {side} does not fit the matched network: give a side that is {grid} times 1, 2 or '
-        f'4, or divides {grid}.',
+        stride in (1, 2, 4, 8) and side * larger == GRID * stride,
+        f'side {side} does not fit the matched network: give a side that is {GRID} times 1, 2, 4 '
+        f'or 8, or divides {GRID}.',
     )
     return stride, larger
 
@@ -55,11 +54,13 @@ def keep_grid(
 # %% ../../nbs/classifiers/00_matched.ipynb #5783a835
 def set_stem(
     net: nn.Module,  # of `matched_body`, changed in place
-    stride: int,  # 1, 2 or 4
+    stride: int,  # 1, 2, 4 or 8
     larger: int,  # enlargement of the input before it
 ) -> nn.Module:
     "The deep stem with a stride of its own; cells are repeated before it."
-    net.conv1[0].stride = (2, 2) if stride > 1 else (1, 1)
+    first, second = net.conv1[0], net.conv1[3]
+    first.stride = (2, 2) if stride > 1 else (1, 1)
+    second.stride = (2, 2) if stride > 4 else (1, 1)
     if stride < 4:
         net.maxpool = nn.Identity()
     if larger > 1:
@@ -76,8 +77,7 @@ def matched_resnet(
     **shape,  # in_chans, num_classes
 ) -> nn.Module:  # [B, in_chans, side, side] -> logits [B, num_classes]
     "The network of one space; `InputError` for a side that does not fit the grid."
-    grid = GRID if side <= 4 * GRID else side // 4
-    stride, larger = stem_factors(side, grid)
+    stride, larger = stem_factors(side)
     if arch == 'resnet-matched':
         return set_stem(matched_body(**shape), stride, larger)
     whole = larger.bit_length() - 1  # halvings that a small latent cannot afford
