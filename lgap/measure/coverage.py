@@ -91,7 +91,7 @@ def simulated_gap(
     )
     return easy - hard, easy_drawn - hard_drawn
 
-
+# %% ../../nbs/measure/01d_coverage.ipynb #64c2b6ec
 def simulate_coverage(
     errors: Errors,
     targets: np.ndarray,  # int [N]
