@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ASSUMPTIONS', 'signed_rank_distribution', 'signed_rank_with_ties', 'wilcoxon_exact', 'cluster_sums', 'sign_flips',
-           'clustered_variance', 'two_way_t', 'pair_tests']
+           'clustered_variance', 'two_way_error', 'two_way_t', 'pair_tests']
 
 # %% ../../nbs/measure/01c_pair_tests.ipynb #99fea695
 import numpy as np
@@ -74,7 +74,7 @@ def sign_flips(
     found = permutation_test((sums,), np.sum, vectorized=True, rng=0, **kind)
     return float(found.pvalue)
 
-# %% ../../nbs/measure/01c_pair_tests.ipynb #36a74baf
+# %% ../../nbs/measure/01c_pair_tests.ipynb #808eba8e
 def clustered_variance(
     gaps: np.ndarray,  # one for each pair [n]
     clusters: np.ndarray,  # what the pair belongs to, two at least [n]
@@ -84,20 +84,33 @@ def clustered_variance(
     return float(len(sums) / (len(sums) - 1) * (sums**2).sum() / len(gaps) ** 2)
 
 
+def two_way_error(
+    gaps: np.ndarray,  # one for each pair [n]
+    benchmarks: np.ndarray,  # of each pair [n]
+    autoencoders: np.ndarray,  # of each pair [n]
+) -> tuple[float, int]:  # standard error, smaller number of clusters; NaN with one cluster
+    "Standard error of the mean gap when pairs share benchmarks and autoencoders."
+    units = min(len(np.unique(benchmarks)), len(np.unique(autoencoders)))
+    if units < 2:
+        return float('nan'), units
+    parts = [clustered_variance(gaps, clusters) for clusters in (benchmarks, autoencoders)]
+    pairs = clustered_variance(gaps, np.arange(len(gaps)))
+    return float(np.sqrt(max(sum(parts) - pairs, *parts))), units
+
+
 def two_way_t(
     gaps: np.ndarray,  # one for each pair [n]
     benchmarks: np.ndarray,  # of each pair [n]
     autoencoders: np.ndarray,  # of each pair [n]
-) -> tuple[float, float, int]:  # t, one-sided p, smaller number of clusters; NaN with one cluster
-    "t test of a mean gap above 0 when pairs share benchmarks and autoencoders."
-    units = min(len(np.unique(benchmarks)), len(np.unique(autoencoders)))
-    if units < 2:
-        return float('nan'), float('nan'), units
-    parts = [clustered_variance(gaps, clusters) for clusters in (benchmarks, autoencoders)]
-    pairs = clustered_variance(gaps, np.arange(len(gaps)))
-    variance = max(sum(parts) - pairs, *parts)
-    statistic = float(gaps.mean() / np.sqrt(variance)) if variance else float('nan')
-    return statistic, float(t.sf(statistic, units - 1)), units
+    level: float = 0.95,  # of the interval
+) -> dict[str, float]:  # statistic, p (one-sided), units, lo, hi; NaN with one cluster
+    "t test of a mean gap above 0, and interval of the mean, for crossed clusters."
+    error, units = two_way_error(gaps, benchmarks, autoencoders)
+    mean, degrees = float(np.mean(gaps)), max(units - 1, 1)
+    statistic = mean / error if error else float('nan')
+    reach = float(t.ppf((1 + level) / 2, degrees)) * error
+    found = dict(statistic=statistic, p=float(t.sf(statistic, degrees)), units=units)
+    return found | dict(lo=mean - reach, hi=mean + reach)
 
 # %% ../../nbs/measure/01c_pair_tests.ipynb #51cdb560
 def pair_tests(
@@ -115,7 +128,8 @@ def pair_tests(
     for name, clusters in (('benchmarks', benchmarks), ('autoencoders', autoencoders)):
         units = len(np.unique(clusters))
         rows.append((f'sign flips of {name}', mean, sign_flips(gaps, clusters), units, 0.5**units))
-    rows.append(('t, two-way clusters', *two_way_t(gaps, benchmarks, autoencoders), 0.0))
+    both = two_way_t(gaps, benchmarks, autoencoders)
+    rows.append(('t, two-way clusters', both['statistic'], both['p'], both['units'], 0.0))
     table = pd.DataFrame(rows, columns=['test', 'statistic', 'p', 'units', 'smallest'])
     return table.assign(assumes=ASSUMPTIONS)
 
