@@ -12,20 +12,23 @@ from sklearn.metrics import balanced_accuracy_score, matthews_corrcoef, roc_auc_
 # %% ../../nbs/classifiers/04_metrics.ipynb #c1564351
 def class_scores(
     logits: np.ndarray,  # [N, K]
+    scale: float = 1.0,  # of the logits in the loss
 ) -> np.ndarray:  # [N, K]
     "Softmax probabilities, or the logit margin for two classes, which does not saturate."
     if logits.shape[1] == 2:
         return logits - logits[:, ::-1]
-    exponentials = np.exp(logits.astype(float) - logits.max(1, keepdims=True))
+    exponents = scale * logits.astype(float)
+    exponentials = np.exp(exponents - exponents.max(1, keepdims=True))
     return exponentials / exponentials.sum(1, keepdims=True)
 
 # %% ../../nbs/classifiers/04_metrics.ipynb #d764779e
 def class_metrics(
     logits: np.ndarray,  # [N, K]
     targets: np.ndarray,  # int [N]
+    scale: float = 1.0,  # of the logits in the loss
 ) -> dict[str, float]:
     "Metrics of single-label targets, over the classes that occur."
-    predicted, scores = logits.argmax(1), class_scores(logits)
+    predicted, scores = logits.argmax(1), class_scores(logits, scale)
     present = np.unique(targets)
     recall = [(predicted[targets == k] == k).mean() for k in present]
     auroc = float('nan')
@@ -59,6 +62,9 @@ def label_metrics(
 def metrics(
     logits: np.ndarray,  # [N, K]
     targets: np.ndarray,  # int [N], or 0/1 [N, K]
+    scale: float = 1.0,  # of the logits in the loss; only AUROC of one label of each image asks
 ) -> dict[str, float]:
     "Balanced accuracy, Matthews correlation and macro one-vs-rest AUROC."
-    return (label_metrics if targets.ndim == 2 else class_metrics)(logits, targets)
+    if targets.ndim == 2:
+        return label_metrics(logits, targets)
+    return class_metrics(logits, targets, scale)
