@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['SETTLED', 'MIN_SIDE', 'LONGEST', 'Facts', 'has_deep_colour', 'look_at', 'stamp', 'notes_file', 'read_notes',
-           'inspect_files', 'listed', 'require_usable', 'DataWarning', 'odd_pictures', 'same_bytes', 'warn_listed']
+           'inspect_files', 'listed', 'require_usable', 'DataWarning', 'odd_pictures', 'same_bytes', 'warn_listed',
+           'listed_files', 'inspected', 'warn_of']
 
-# %% ../../nbs/data/04b_inspection.ipynb #e2c4f3e6
+# %% ../../nbs/data/04b_inspection.ipynb #cdc7de47
 import json
 import time
 import warnings
@@ -21,6 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..core import InputError, data_home, digest, require
+from .benchmark import mixed_groups
 from .pictures import read_values
 from ..store import atomic_path, code_digest, file_digest
 
@@ -189,3 +191,59 @@ def warn_listed(
     "One `DataWarning` with everything that looks wrong; none if nothing does."
     if found:
         warnings.warn(f'{source}: {"; ".join(found)}.', DataWarning, stacklevel=3)
+
+# %% ../../nbs/data/04b_inspection.ipynb #95405fd2
+def listed_files(
+    paths: Sequence,  # path or mask column, relative to `root`
+    root: Path,  # image folder, resolved
+    manifest,  # for messages
+    what: str = 'image',  # or 'mask', for messages
+) -> list[Path]:  # absolute, all below `root`
+    "Files that a manifest names; `InputError` for one that is missing or outside the folder."
+    files = [(root / str(path)).resolve() for path in paths]
+    outside = [path for path, file in zip(paths, files) if not file.is_relative_to(root)]
+    require(
+        not outside,
+        f'{manifest}: {outside[:1]} points outside the image folder {root}; use paths below it.',
+    )
+    missing = [file for file in files if not file.is_file()]
+    require(
+        not missing,
+        f'{manifest}: no such {what} {missing[0] if missing else ""} ({len(missing)} of '
+        f'{len(files)} missing); check the column and the image folder.',
+    )
+    return files
+
+
+def inspected(
+    paths: Sequence,  # path or mask column, relative to `root`
+    root: Path,  # image folder, resolved
+    manifest,  # for messages
+    what: str = 'image',  # or 'mask', for messages
+) -> tuple[list[Path], list[Facts]]:
+    "Files that a manifest names, and what a look at each found; `InputError` if one is no use."
+    files = listed_files(paths, root, manifest, what)
+    facts = inspect_files(files, root)
+    require_usable(manifest, list(paths), facts, what)
+    return files, facts
+
+# %% ../../nbs/data/04b_inspection.ipynb #26801afc
+def warn_of(
+    source,  # manifest or folder
+    names: Sequence,  # of the images
+    facts: Sequence[Facts],  # of the images
+    targets: np.ndarray,  # int [N] or 0/1 [N, K]
+    classes: Sequence[str],  # class names
+    groups: np.ndarray,  # [N] patient of each image
+):
+    "One `DataWarning` that lists what looks wrong in images, patients and classes."
+    several = targets.ndim == 2
+    found = odd_pictures(names, facts) + same_bytes(names, facts, groups)
+    mixed = [] if several else mixed_groups(targets, groups)
+    if len(mixed):
+        found.append(f'{len(mixed)} id(s) have images of two classes ({listed(mixed)})')
+    shown = targets.any(0) if several else np.isin(np.arange(len(classes)), targets)
+    absent = list(compress(classes, ~shown))
+    if absent:
+        found.append(f'no image shows {listed(absent)}')
+    warn_listed(source, found)
