@@ -69,7 +69,7 @@ class Benchmark:
         own = len(np.unique(self.groups)) == len(self)
         facts = [
             f'{self.name[:40]}: {len(self)} images of {self.size} x {self.size} px',
-            'patients unknown' if own else f'{len(np.unique(self.groups))} patients',
+            'each its own patient' if own else f'{len(np.unique(self.groups))} patients',
             'masks' if self.masks else 'no masks',
         ]
         facts += ['official split'] if self.official is not None else []

@@ -58,7 +58,7 @@ def look_at(
     blank = bool((values == values[0, 0]).all())
     return Facts(found, values.shape[1], values.shape[0], blank, has_deep_colour(path))
 
-# %% ../../nbs/data/04b_inspection.ipynb #540db986
+# %% ../../nbs/data/04b_inspection.ipynb #824e6201
 SETTLED = 2.0  # seconds since its last change after which a file's stamp is trusted
 
 
@@ -96,7 +96,9 @@ def inspect_files(
     notes = notes_file(root)
     known, new = read_notes(notes), {}
     found = []
-    for path in tqdm(files, f'looking at {root.name}', leave=False, disable=len(files) < 1000):
+    for path in tqdm(
+        files, f'looking at {root.name}', leave=False, disable=len(files) < 1000 or None
+    ):
         when, (before, facts) = stamp(path), known.get(str(path), ([], None))
         if when != before:
             facts = look_at(path)
