@@ -41,6 +41,13 @@ def test_duplicates_stay_on_one_side(folder, rng):
     assert straddling(pairs, make_folds(merged, 5)).pairs.sum() == 0
 
 
+def test_equal_brightness_is_no_duplicate(folder):
+    "Pale images that show different things."
+    for k in range(6):
+        Image.fromarray(noise(k) // 16 + 220).save(folder / f'{k}.png')
+    assert not len(near_duplicates(load(folder)))
+
+
 # Profiles
 def tiny_npz(path, info: dict):
     "A file in the layout of a MedMNIST data set."
