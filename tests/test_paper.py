@@ -40,7 +40,7 @@ def test_every_notebook_has_a_smoke_run():
     assert set(load_profile('smoke').notebooks) == PAPER
 
 
-@pytest.mark.parametrize('profile', ['smoke', 'demo', 'medmnist', 'paper', 'h200'])
+@pytest.mark.parametrize('profile', ['smoke', 'demo', 'real', 'medmnist', 'paper', 'h200'])
 def test_profiles_fit_their_notebooks(profile):
     "Every notebook of a profile is planned, in order, with that profile's values."
     jobs, said = plan(profile), load_profile(profile)
@@ -55,7 +55,7 @@ def test_profiles_fit_their_notebooks(profile):
 
 
 def test_all_profiles_are_tested():
-    assert set(profile_files()) == {'smoke', 'demo', 'medmnist', 'paper', 'h200'}
+    assert set(profile_files()) == {'smoke', 'demo', 'real', 'medmnist', 'paper', 'h200'}
 
 
 # Runs are shared

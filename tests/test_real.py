@@ -1,5 +1,8 @@
 "Real radiographs and a real pretrained autoencoder, where a reader has them beside the checkout."
 
+import contextlib
+
+import numpy as np
 import pytest
 import torch
 from small import SMALL
@@ -9,9 +12,13 @@ from lgap.autoencoders.registry import load_autoencoder
 from lgap.autoencoders.wrapper import decode, encode, psnr_ssim
 from lgap.classifiers.checkpoints import LatentClassifier
 from lgap.core import InputError
+from lgap.data.benchmark import Benchmark, make_folds
+from lgap.data.duplicates import merge_duplicates, near_duplicates, straddling
+from lgap.data.inspection import DataWarning
 from lgap.data.sources import load_benchmark, medmnist_benchmark
 from lgap.report.autoencoder import diagnose_autoencoder
 from lgap.study.narrowing import export_classifier, method_replicates, narrow, narrowing_table
+from lgap.study.profiles import load_profile
 from lgap.study.study import Study
 
 
@@ -108,3 +115,61 @@ def test_report_on_radiographs(radiographs, taef2, shared, tmp_path):
     assert all(value == value for value in numbers.values())
     assert page.stat().st_size > 10**5
     assert str(shared) not in said['title']
+
+
+# The manifests of profile `real`
+@pytest.fixture(scope='module')
+def collection(shared):
+    "A function that loads a manifest at the size of the profile; skips where it is absent."
+
+    def load(name: str, n: int | None = None) -> Benchmark:
+        path = shared / 'data' / name / f'{name}.csv'
+        if not path.is_file():
+            pytest.skip(f'no {name} beside the checkout')
+        odd = pytest.warns(DataWarning, match='images of two classes')
+        with odd if name == 'busi' and not n else contextlib.nullcontext():
+            return load_benchmark(str(path), 128, n)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    'name, classes, masks',
+    [('busi', 3, True), ('ham10000', 7, True), ('kermany_cxr', 3, False), ('pbc_blood8', 8, False)],
+)
+def test_profile_real_reads_its_collections(collection, name, classes, masks):
+    "A mask column is masks, patients are known, and each class is in every fold."
+    assert any(name in path for path in load_profile('real').values['benchmarks'])
+    bench = collection(name)
+    assert len(bench.classes) == classes and bench.counts.min() > 50
+    assert bench.images([0, 1]).shape == (2, 3, 128, 128)
+    assert (bench.masks is not None) == masks
+    if masks:
+        ill = np.flatnonzero(bench.targets == 1)[:20]
+        assert bench.masks(ill).any((1, 2)).mean() > 0.9
+    for fold in make_folds(bench, 5):
+        assert len(np.unique(bench.targets[fold.test])) == classes
+
+
+def test_busi_leaks_until_near_duplicates_are_merged(collection):
+    "More than a tenth of the test images have a near-duplicate in training, under another id."
+    bench = collection('busi')
+    pairs = near_duplicates(bench)
+    assert (~pairs.same_patient).sum() > 100
+    assert straddling(pairs, make_folds(bench, 5)).share.mean() > 0.1
+    merged = merge_duplicates(bench, pairs)
+    assert np.bincount(merged.groups).max() < 10  # no chain swallows the rest
+    assert straddling(pairs, make_folds(merged, 5)).pairs.sum() == 0
+
+
+def test_near_duplicates_are_of_one_lesion(collection):
+    "The threshold: among dermatoscopies, whose lesions are known, nearly all pairs are true."
+    pairs = near_duplicates(collection('ham10000', 2500))
+    assert len(pairs) > 10 and pairs.same_patient.mean() > 0.95
+
+
+def test_taef2_at_the_size_of_profile_real(collection, taef2):
+    bench, ae = collection('busi', 12), load_autoencoder(taef2)
+    latents = encode(ae, bench.images())
+    assert latents.shape == (12, 32, 16, 16)
+    assert psnr_ssim(bench.images(), decode(ae, latents, 3))[0].mean() > 30

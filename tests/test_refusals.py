@@ -4,6 +4,7 @@ import fresh
 import pytest
 import yaml
 from smoke import smoke_job
+from toy_manifest import read, six_images, write
 
 from lgap.core import InputError
 from lgap.report.plan import plan
@@ -51,6 +52,40 @@ def test_bad_values_stop_before_training(name, given, text, tmp_path):
     assert not list(tmp_path.rglob('runs/*.safetensors'))
     assert not list(tmp_path.rglob('efficiency/*.json'))
     assert not (tmp_path / 'figures').exists()
+
+
+def one_seven(folder):
+    write(folder, read(folder).replace(dict(NV={1: 7})))
+
+
+def no_mask(folder):
+    (folder / '3-mask.png').unlink()
+
+
+def cut_image(folder):
+    (folder / '3.png').write_bytes((folder / '3.png').read_bytes()[:200])
+
+
+def nothing(folder):
+    "Three patients are too few as they are."
+
+
+@pytest.mark.parametrize(
+    'spoil, text',
+    [
+        (one_seven, "class column 'NV' holds '7'; class columns hold 0 or 1 only"),
+        (no_mask, '3-mask.png (1 of 6 missing)'),
+        (cut_image, '1 of 6 images cannot be used'),
+        (nothing, 'too few patients for 3 folds in MEL (2), NV (1)'),
+    ],
+)
+def test_bad_lists_stop_before_training(spoil, text, tmp_path):
+    folder = six_images(tmp_path / 'images')
+    spoil(folder)
+    given = dict(benchmarks=['phantom-us', str(folder / 'images.csv')])
+    test_bad_values_stop_before_training('table1_gap', given, text, tmp_path)
+    if spoil is not nothing:  # whose patients are counted when it is its turn
+        assert not list(tmp_path.rglob('*.safetensors'))
 
 
 @pytest.mark.parametrize(
