@@ -21,7 +21,7 @@ from .registry import autoencoder_id
 from .wrapper import Autoencoder, decode, encode, psnr_ssim
 from ..core import DamagedFile, data_home, digest
 from ..data.benchmark import Benchmark, byte_images
-from ..data.manifests import resize
+from ..data.pictures import resize
 from ..journal import journal_folder, note
 from ..store import cached_tensors, code_digest, load_tensors, save_tensors
 

@@ -81,7 +81,8 @@ def noisy_logits(self: Training) -> np.ndarray:  # [levels, test images, K]
     "Logits of the test fold at each of the run's noise levels."
     levels = enumerate(noise_levels(self.run.levels))
     net, batches, test = self.net, self.batches, self.fold.test
-    return np.stack([predict(net, batches, test, sigma=float(s), seed=k) for k, s in levels])
+    logits = [predict(net, batches, test, sigma=float(s), seed=k) for k, s in levels]
+    return np.stack(logits) * self.crit.scale
 
 
 @patch
@@ -99,7 +100,7 @@ def result(self: Training) -> dict:  # see `train_run`
     out['everywhere'] = predict(self.net, self.batches, images) * self.crit.scale
     if self.run.levels:
         out['noisy'] = self.noisy_logits()
-    out['logits'] = out['everywhere'][test] / self.crit.scale
+    out['logits'] = out['everywhere'][test]
     out['metrics'] = metrics(out['logits'], self.targets[test])
     out['stats'] = torch.stack([self.batches.mean.flatten(), self.batches.std.flatten()]).cpu()
     return out

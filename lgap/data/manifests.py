@@ -17,7 +17,7 @@ import pandas as pd
 from ..core import InputError, digest, require
 from .benchmark import Benchmark
 from .inspection import Facts, inspected, listed, warn_listed, warn_of
-from .pictures import Tone, read_images, read_masks, resize  # noqa: F401
+from .pictures import Tone, read_images, read_masks
 
 # %% ../../nbs/data/05_manifests.ipynb #5eb67913
 def require_binary(

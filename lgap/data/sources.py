@@ -18,8 +18,9 @@ import torch
 
 from ..core import InputError, check_choice, data_home, digest, find_path, lookup, require
 from .benchmark import Benchmark
-from .manifests import folder_benchmark, manifest_benchmark, resize
+from .manifests import folder_benchmark, manifest_benchmark
 from .phantoms import DERM, US, derm, us
+from .pictures import resize
 from .thorax import CHEST, CT, chest, ct
 from ..journal import note
 from ..store import file_digest
