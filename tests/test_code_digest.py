@@ -114,7 +114,7 @@ def test_the_code_of_a_run():
     names = import_closure(['classifiers.training'])
     rooms = {name.partition('.')[0] for name in names}
     assert rooms <= {'core', 'store', 'data', 'autoencoders', 'classifiers'}
-    deciding = ['backbones', 'batches', 'film', 'losses', 'metrics', 'run', 'training']
+    deciding = ['batches', 'film', 'losses', 'matched', 'run', 'scores', 'steps', 'training']
     assert {f'classifiers.{name}' for name in deciding} <= set(names)
     assert {'core', 'autoencoders.trunk'} <= set(names)
     assert 'classifiers.checkpoints' not in names  # writes what is trained, decides nothing

@@ -85,7 +85,7 @@ def test_pretrained_networks_have_a_tag():
             inits = [values[f'{kind}_init'] for kind in ('image', 'latent')]
             if 'pretrained' in inits:
                 words = ' '.join(values.get('variants', [])).split()
-                archs += [word[5:] for word in words if word[:5] == 'arch:']
+                archs += [word.partition(':')[2] for word in words if 'arch:' in word]
                 seen |= set(archs) - {'transformer'}
     assert len(seen) >= 3 and seen <= known
     assert {arch.split('.')[1].rsplit('_')[-1] for arch in seen} == {'in1k'}  # equal pretraining

@@ -12,6 +12,7 @@ from lgap.store import load_tensors
 from lgap.study.profiles import load_profile, profile_files
 
 PAPER = {path.stem for path in (ROOT / 'nbs' / 'paper').glob('*.ipynb')}
+PROFILES = ['smoke', 'demo', 'published', 'real', 'medmnist', 'paper', 'h200']
 CLOSE = 2e-6  # tables keep six digits
 
 
@@ -40,7 +41,7 @@ def test_every_notebook_has_a_smoke_run():
     assert set(load_profile('smoke').notebooks) == PAPER
 
 
-@pytest.mark.parametrize('profile', ['smoke', 'demo', 'real', 'medmnist', 'paper', 'h200'])
+@pytest.mark.parametrize('profile', PROFILES)
 def test_profiles_fit_their_notebooks(profile):
     "Every notebook of a profile is planned, in order, with that profile's values."
     jobs, said = plan(profile), load_profile(profile)
@@ -55,7 +56,7 @@ def test_profiles_fit_their_notebooks(profile):
 
 
 def test_all_profiles_are_tested():
-    assert set(profile_files()) == {'smoke', 'demo', 'real', 'medmnist', 'paper', 'h200'}
+    assert set(profile_files()) == set(PROFILES)
 
 
 # Runs are shared

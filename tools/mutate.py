@@ -40,6 +40,18 @@ MUTATIONS = [
         'keep_mask(shape, ratio / 2, gen)',
     ),
     Mutation(
+        'views are drawn from the generator that all spaces share',
+        'classifiers/07a_steps',
+        'torch.randint(self.run.views, (len(idx),), generator=self.host)',
+        'torch.randint(self.run.views, (len(idx),))',
+    ),
+    Mutation(
+        'classes weigh alike in the validation score',
+        'classifiers/04a_scores',
+        'means = [right[:, targets == k].mean(1) for k in np.unique(targets)]',
+        'means = [right.mean(1)]',
+    ),
+    Mutation(
         'margin of rare classes (LDAM)',
         'classifiers/03_losses',
         'clamp(min=1) ** -0.25',
@@ -53,8 +65,8 @@ MUTATIONS = [
     ),
     Mutation(
         'patients drawn in the bootstrap',
-        'measure/01_gap',
-        'multinomial(n, np.full(n, 1 / n), size=n_boot)',
+        'measure/01b_bootstrap',
+        'multinomial(n - 1, np.full(n, 1 / n), size=n_boot)',
         'multinomial(n // 2, np.full(n, 1 / n), size=n_boot)',
     ),
     Mutation(
@@ -89,7 +101,7 @@ MUTATIONS = [
     ),
     Mutation(
         'tail of the signed-rank test',
-        'measure/01_gap',
+        'measure/01c_pair_tests',
         "wilcoxon(differences, alternative='greater', method='exact')",
         "wilcoxon(differences, alternative='less', method='exact')",
     ),
