@@ -21,7 +21,7 @@ import torch
 import yaml
 
 import lgap
-from .families import Flux2Autoencoder, load_strict
+from .families import Flux2Autoencoder, linear_way, load_strict
 from .hub import load_checkpoint
 from .null import null_autoencoder, null_specs
 from .wrapper import AESpec, Autoencoder, latent_of
@@ -59,12 +59,12 @@ class Design(NamedTuple):
 
 def designs() -> dict[str, Design]:
     "Name -> architecture of the embedded five."
-    small = Design(diffusers.AutoencoderKL, 2, (32, 64), 4, {}, 1e-6)
+    small = Design(diffusers.AutoencoderKL, 2, (32, 64), 4, {}, 1e-5)
     no_quant = dict(use_quant_conv=False, use_post_quant_conv=False)
     return {
         'sd-mini': small,
-        'flux1-mini': Design(diffusers.AutoencoderKL, 4, (64, 96), 16, no_quant, 1e-6),
-        'flux2-mini': Design(diffusers.AutoencoderKLFlux2, 4, (64, 96), 32, {}, 1e-6),
+        'flux1-mini': Design(diffusers.AutoencoderKL, 4, (64, 96), 16, no_quant, 1e-5),
+        'flux2-mini': Design(diffusers.AutoencoderKLFlux2, 4, (64, 96), 32, {}, 1e-5),
         'medvae-mini': small,
         'medvae-mini-ft': small,
     }
@@ -91,6 +91,7 @@ def embedded_autoencoder(
             norm_num_groups=8,
             **design.extra,
         )
+        linear_way(net)
     spec = known_specs('embedded')[name]
     wrapper = Flux2Autoencoder if spec.cls == 'AutoencoderKLFlux2' else Autoencoder
     return wrapper(net, spec, design.patch)
