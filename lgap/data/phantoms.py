@@ -109,16 +109,14 @@ def _vessels(x, y, view, n, radius):
     return mask
 
 
-def _strokes(skin, view, turned):
-    "Soft mask of strokes about the centre of the lesion; they are spokes when `turned` is π / 2."
+def _strokes(skin, view, direction):
+    "Soft mask of short lines in the lesion, all in about one direction (radians)."
     n = int(view.integers(7, 11))
-    rings = np.sqrt((np.arange(n) + view.uniform(0, 1, n)) / n)  # evenly over a disc
+    reach = 0.65 * skin.radius * np.sqrt((np.arange(n) + view.uniform(0, 1, n)) / n)  # over a disc
     theta = np.arange(n) * np.pi * (3 - 5**0.5) + view.uniform(0, 2 * np.pi)  # golden angle
-    theta = theta + view.uniform(-0.2, 0.2, n)
-    around = np.stack([np.cos(theta), np.sin(theta)], 1)
-    centres = skin.centre + skin.radius * (0.3 + 0.42 * rings[:, None]) * around
-    angles = theta + np.pi / 2 + turned + view.uniform(-0.4, 0.4, n)
-    sizes = view.uniform(0.13, 0.19), view.uniform(0.02, 0.028)
+    centres = skin.centre + reach[:, None] * np.stack([np.cos(theta), np.sin(theta)], 1)
+    angles = direction + view.uniform(-0.2, 0.2) + view.uniform(-0.2, 0.2, n)
+    sizes = view.uniform(0.2, 0.26), view.uniform(0.026, 0.034)
     return soft(strokes(skin.x, skin.y, centres, angles, *sizes), 0.015) * skin.lesion
 
 
@@ -129,9 +127,9 @@ def skin_finding(
 ) -> tuple[np.ndarray, np.ndarray]:  # soft mask [size, size], change of colour [3]
     "Soft mask and change of colour of a finding; no colour where the outline is the finding."
     brown = np.array([-0.16, -0.12, -0.08])
-    if finding == 1:  # fingerprint: lines around the centre
+    if finding == 1:  # ridges along the lines of the skin
         return _strokes(skin, view, 0.0), brown
-    if finding == 2:  # spoke wheel: the same lines towards the centre
+    if finding == 2:  # vessels across them
         return _strokes(skin, view, np.pi / 2), brown
     if finding == 3:  # notched outline
         return skin.notches, np.zeros(3)
