@@ -57,9 +57,9 @@ COUNTERPART = {  # (benchmark, class) -> class with the same parts
 # %% ../../nbs/data/03b_phantom_benchmarks.ipynb #b0a10009
 # One strength per class. Calibrated by tools/calibrate.py on image against recon alone.
 STRENGTH = {
-    'phantom-chest': (0.0, 0.8, 2.2, 1.2, 1.0),
-    'phantom-derm': (0.0, 1.4, 1.4, 0.75, 1.4),
-    'phantom-ct': (0.0, 1.7, 1.9, 1.3, 1.7),
+    'phantom-chest': (0.0, 0.8, 2.6, 1.2, 1.0),
+    'phantom-derm': (0.0, 2.2, 2.2, 0.6, 1.4),
+    'phantom-ct': (0.0, 2.1, 2.2, 1.1, 2.1),
     'phantom-us': (0.0, 1.5, 0.8, 1.15),
     'phantom-chest-faint': (0.0, 0.5, 0.8, 0.6, 0.5),
     'phantom-derm-faint': (0.0, 0.5, 0.5, 0.3, 1.3),

@@ -228,10 +228,10 @@ def _emphysema(lungs, view, strength):
 
 
 def _ct_nodule(lungs, view, strength):
-    "A solid nodule."
-    cx = (-0.42, 0.42)[lungs.side] + view.uniform(-0.08, 0.08)
-    cy = view.uniform(-0.25, 0.25) + lungs.shift
-    nodule = ellipse(lungs.x, lungs.y, cx, cy, *view.uniform(0.08, 0.11, 2))
+    "A solid nodule, away from the heart."
+    cx = SIDES[lungs.side] * view.uniform(0.5, 0.62)
+    cy = view.uniform(-0.22, 0.22) + lungs.shift
+    nodule = ellipse(lungs.x, lungs.y, cx, cy, *view.uniform(0.06, 0.09, 2))
     mask = soft(nodule, 0.02) * lungs.masks[lungs.side]
     return lungs.image + strength * 0.42 * mask, mask
 
