@@ -13,6 +13,7 @@ from conftest import ROOT
 ELSEWHERE = ('paper', 'lessons')  # tests of their own
 STARTS_PROCESSES = (
     'autoencoders/07_training.ipynb',
+    'autoencoders/08_pretraining.ipynb',
     'data/04_leaves.ipynb',
     'sweep/01_workers.ipynb',
     'sweep/03_sweep.ipynb',

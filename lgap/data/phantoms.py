@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .drawing import blur, capsule, contour, ellipse, fractal, grid, soft
+from .drawing import blur, capsule, contour, ellipse, fractal, grid, soft, strokes
 
 # %% ../../nbs/data/03_phantoms.ipynb #680c4f31
 def contact_sheet(
@@ -42,6 +42,9 @@ class Skin(NamedTuple):
     y: np.ndarray
     image: np.ndarray  # [size, size, 3]
     lesion: np.ndarray  # soft mask of the lesion [size, size]
+    notches: np.ndarray  # soft mask of where the notches changed its outline [size, size]
+    centre: np.ndarray  # of the lesion [2]
+    radius: float  # its mean
 
 
 def _network(x, y, patient, texture):
@@ -51,11 +54,19 @@ def _network(x, y, patient, texture):
     return along * np.cos(freq * (y * np.cos(angle) - x * np.sin(angle)) + texture)
 
 
+def _notches(x, y, centre, view):
+    "A wave along the outline, of mean 0: it cuts out as much as it adds."
+    theta = np.arctan2(y - centre[1], x - centre[0])
+    turn, beat = view.uniform(0, 2 * np.pi, 2)
+    n = int(view.integers(8, 11))
+    return 0.07 * np.cos(n * theta + turn) * (1 + 0.5 * np.cos(2 * theta + beat))
+
+
 def draw_skin(
     size: int,  # pixels per side
     patient: np.random.Generator,  # skin tone, and form, colour and network of the lesion
     view: np.random.Generator,  # place of the lesion
-    rough: float = 0.07,  # undulation of the outline
+    notched: float = 0.0,  # depth of notches in the outline
 ) -> Skin:
     "Skin with a pigmented lesion."
     x, y = grid(size)
@@ -63,14 +74,19 @@ def draw_skin(
     tone = tone + patient.uniform(-0.02, 0.02, 3)
     image = tone + 0.012 * fractal(patient, size, 2.5)[..., None] * np.array([1, 0.9, 0.8])
     centre, radius = view.uniform(-0.12, 0.12, 2), patient.uniform(0.4, 0.58)
-    edge = contour(x, y, *centre, radius, patient, rough, 7)
-    lesion = soft(edge, patient.uniform(0.04, 0.07))
+    smooth = contour(x, y, *centre, radius, patient, 0.07, 7)
+    edge, width = (
+        smooth - notched * _notches(x, y, centre, view.spawn(1)[0]),
+        patient.uniform(0.04, 0.07),
+    )
+    lesion = soft(edge, width)
     pigment = np.array([0.5, 0.31, 0.2]) + patient.uniform(-0.06, 0.06)
     texture = fractal(patient, size, 2.4)
     weight = lesion[..., None]  # [size, size, 1]
     image = image * (1 - 0.85 * weight) + 0.85 * weight * (pigment + 0.035 * texture[..., None])
     image = image + 0.025 * (lesion * _network(x, y, patient, texture))[..., None]
-    return Skin(x, y, image, lesion)
+    changed = np.abs(lesion - soft(smooth, width))
+    return Skin(x, y, image, lesion, changed / (changed.max() + 1e-6), centre, radius)
 
 # %% ../../nbs/data/03_phantoms.ipynb #546e8515
 def _spots(skin, view, n, reach, radii, width):
@@ -93,21 +109,30 @@ def _vessels(x, y, view, n, radius):
     return mask
 
 
+def _strokes(skin, view, direction):
+    "Soft mask of short lines in the lesion, all in about one direction (radians)."
+    n = int(view.integers(7, 11))
+    reach = 0.65 * skin.radius * np.sqrt((np.arange(n) + view.uniform(0, 1, n)) / n)  # over a disc
+    theta = np.arange(n) * np.pi * (3 - 5**0.5) + view.uniform(0, 2 * np.pi)  # golden angle
+    centres = skin.centre + reach[:, None] * np.stack([np.cos(theta), np.sin(theta)], 1)
+    angles = direction + view.uniform(-0.2, 0.2) + view.uniform(-0.2, 0.2, n)
+    sizes = view.uniform(0.2, 0.26), view.uniform(0.026, 0.034)
+    return soft(strokes(skin.x, skin.y, centres, angles, *sizes), 0.015) * skin.lesion
+
+
 def skin_finding(
     finding: int,  # index into `DERM`
     skin: Skin,  # where it lies
     view: np.random.Generator,  # its place
 ) -> tuple[np.ndarray, np.ndarray]:  # soft mask [size, size], change of colour [3]
-    "Soft mask and change of colour of a finding; both are zero for a nevus."
-    if finding == 1:  # milia-like cysts: small bright dots
-        mask = _spots(skin, view, 7, 0.38, (0.045, 0.045), 0.02)
-        return mask, np.array([1, 0.95, 0.8])
-    if finding == 2:  # arborising vessels on a pearly ground
-        mask = _vessels(skin.x, skin.y, view, 5, 0.012) * skin.lesion
-        return mask, np.array([0.12, -0.1, -0.06])
-    if finding == 3:  # blue-white veil, off centre
-        patch = contour(skin.x, skin.y, *view.uniform(-0.2, 0.2, 2), 0.22, view, 0.2)
-        return soft(patch, 0.08) * skin.lesion, np.array([-0.05, 0.03, 0.12])
+    "Soft mask and change of colour of a finding; no colour where the outline is the finding."
+    brown = np.array([-0.16, -0.12, -0.08])
+    if finding == 1:  # ridges along the lines of the skin
+        return _strokes(skin, view, 0.0), brown
+    if finding == 2:  # vessels across them
+        return _strokes(skin, view, np.pi / 2), brown
+    if finding == 3:  # notched outline
+        return skin.notches, np.zeros(3)
     if finding == 4:  # red lacunae
         mask = _spots(skin, view, 4, 0.32, (0.1, 0.08), 0.03)
         return mask, np.array([0.07, -0.08, -0.03])
@@ -122,11 +147,9 @@ def derm(
     strength: float = 1.0,  # of the finding; 0 leaves no trace
 ) -> tuple[np.ndarray, np.ndarray]:  # image [size, size, 3] in [0, 1], mask bool [size, size]
     "Draw a dermatoscopic image."
-    rough = 0.07 if finding != 3 else 0.07 + 0.05 * strength
-    skin = draw_skin(size, patient, view, rough)
-    mask, colour = skin_finding(finding, skin, view)
-    amount = 0.14 if finding == 1 else 1.0
-    image = skin.image + strength * amount * mask[..., None] * colour
+    skin = draw_skin(size, patient, view, strength if finding == 3 else 0.0)
+    mask, colour = skin_finding(finding, skin, view.spawn(1)[0])
+    image = skin.image + strength * mask[..., None] * colour
     hair = _vessels(skin.x * 0.6, skin.y * 0.6, view, int(view.integers(0, 4)), 0.006)
     vignette = 1 - 0.12 * (skin.x**2 + skin.y**2)
     image = image * (1 - 0.5 * hair[..., None]) * vignette[..., None]
@@ -145,28 +168,34 @@ class Heart(NamedTuple):
     muscle: np.ndarray  # outline of the heart
     chambers: tuple[np.ndarray, ...]  # right and left ventricle, right and left atrium
     wall: float  # softness of the walls
+    band: np.ndarray  # moderator band, which marks the right ventricle
 
 
 def draw_heart(
     size: int,  # pixels per side
     patient: np.random.Generator,  # size of the heart and its parts, walls
     view: np.random.Generator,  # place and angle
-    left: float = 1.0,  # relative size of the left ventricle
+    swap: float = 0.0,  # 0: the left ventricle is the larger one; 1: it is as much the smaller one
 ) -> Heart:
     "The chambers of a heart as the probe sees them."
     x, y = grid(size)
     cx, cy = view.uniform(-0.06, 0.06), view.uniform(-0.02, 0.08)
-    scale = patient.uniform(0.9, 1.05)
+    scale = patient.uniform(0.86, 1.1)
     x, y = (x - cx) / scale, (y - cy) / scale
     a = patient.uniform(-0.2, 0.2) + view.uniform(-0.12, 0.12)
     x, y = x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)
-    right_ventricle = ellipse(x, y, -0.22, -0.06, 0.17 * patient.uniform(0.9, 1.1), 0.3)
-    width = 0.18 * left * patient.uniform(0.9, 1.1)
-    left_ventricle = ellipse(x, y, 0.21, -0.06, width, 0.32 * left)
-    atria = ellipse(x, y, -0.22, 0.42, 0.17, 0.15), ellipse(x, y, 0.21, 0.42, 0.16, 0.15)
+    cx, cy = patient.uniform(0.19, 0.25), patient.uniform(-0.1, -0.02)
+    radii = np.array([0.165, 0.3]) * patient.uniform(0.92, 1.08, 2)
+    ratio = np.exp(0.13 * (1 - 2 * swap) + patient.uniform(-0.03, 0.03))
+    right_ventricle = ellipse(x, y, -cx, cy, *radii / ratio)
+    left_ventricle = ellipse(x, y, cx, cy, *radii * ratio)
+    level, half = cy - 0.11, 0.8 * radii[0] / ratio
+    band = capsule(x, y, (-cx - half, level), (-cx + half, level - 0.05), 0.035)
+    wide, high = patient.uniform(0.85, 1.15, 2) * (0.165, 0.145)
+    atria = ellipse(x, y, -0.22, 0.42, wide, high), ellipse(x, y, 0.21, 0.42, wide, high)
     muscle = ellipse(x, y, 0, 0.1, 0.52, 0.66)
     wall = patient.uniform(0.03, 0.045)
-    return Heart(x, y, muscle, (right_ventricle, left_ventricle, *atria), wall)
+    return Heart(x, y, muscle, (right_ventricle, left_ventricle, *atria), wall, band)
 
 # %% ../../nbs/data/03_phantoms.ipynb #92fd8d6f
 def reflect(
@@ -185,6 +214,7 @@ def reflect(
         image = image - strength * 0.22 * mask
     for chamber in heart.chambers:
         image = image * (1 - 0.88 * soft(chamber, heart.wall * 0.6))
+    image = image + 0.35 * soft(heart.band, 0.015)
     septum = 0.12 * soft(np.abs(x) - 0.02, 0.015) * soft(np.abs(y - 0.15) - 0.35, 0.03)
     image = image + septum
     if finding == 1:  # a hole in the septum
@@ -211,9 +241,8 @@ def us(
     strength: float = 1.0,  # of the finding; 0 leaves no trace
 ) -> tuple[np.ndarray, np.ndarray]:  # image [size, size, 1] in [0, 1], mask bool [size, size]
     "Draw a cardiac ultrasound frame."
-    left = 1 - (0.25 * strength if finding == 3 else 0)  # a small ventricle
-    heart = draw_heart(size, patient, view, left)
-    image, mask = reflect(finding, heart, view, strength)
+    heart = draw_heart(size, patient, view, strength if finding == 3 else 0.0)
+    image, mask = reflect(finding, heart, view.spawn(1)[0], strength)
     x, y = grid(size)
     depth = np.hypot(x, y + 1.15)  # from the probe, which is above the image
     image = image * _speckle(view, size) ** 0.4 * (1.1 - 0.22 * depth)
