@@ -10,6 +10,7 @@ __all__ = ['SPACES', 'SCHEDULES', 'TRUNKS', 'check_names', 'check_numbers', 'che
 from dataclasses import asdict, dataclass
 
 from .batches import MASK_MODES
+from .film import NOISE_NORMS
 from .losses import LOSSES, SOFT_LOSSES, check_alpha
 from .scores import SCORES
 from ..core import check_choice, digest, require
@@ -27,6 +28,7 @@ def check_names(run):
     check_choice(run.soft, SOFT_LOSSES, 'soft loss')
     check_choice(run.loss, LOSSES, 'loss')
     check_choice(run.score, SCORES, 'score')
+    check_choice(run.noise_norm, NOISE_NORMS, 'norm under noise')
 
 # %% ../../nbs/classifiers/06_run.ipynb #e28f3529
 def check_numbers(run):
@@ -155,6 +157,7 @@ class Run:
     mask: float = 0.2  # share of entries set to zero: latents, with views every space
     mask_mode: str = 'element'  # or 'channel'
     noise: bool = False  # noise-conditioned by FiLM, latents only
+    noise_norm: str = 'batch'  # of noise conditioning: see `NOISE_NORMS`
     teacher: 'Run|None' = None  # run of the same fold on images or reconstructions, imitated
     alpha: float = 1.0  # share of the task loss; the rest imitates the teacher
     soft: str = 'mse'  # loss against the teacher: 'mse' or 'kl'
