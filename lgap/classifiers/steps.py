@@ -218,7 +218,8 @@ def loss(
     task, run = self.crit(logits, self.y[idx]), self.run
     if self.soft is None:
         return task
-    soft = soft_loss(self.crit.scale * logits, self.soft[idx], run.soft, run.temperature)
+    how = run.soft, run.temperature, self.y.ndim == 2
+    soft = soft_loss(self.crit.scale * logits, self.soft[idx], *how)
     return run.alpha * task + (1 - run.alpha) * soft
 
 # %% ../../nbs/classifiers/07a_steps.ipynb #25956139
