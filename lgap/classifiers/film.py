@@ -38,9 +38,14 @@ def sample_sigmas(
     n: int,  # how many
     levels: torch.Tensor,  # the schedule, [L]
     gen: torch.Generator,  # on the device of `levels`
+    clean: float = 0.0,  # share that gets the smallest level instead
 ) -> torch.Tensor:  # [n]
     "Noise levels drawn uniformly from a schedule."
-    return levels[torch.randint(len(levels), (n,), generator=gen, device=levels.device)]
+    drawn = levels[torch.randint(len(levels), (n,), generator=gen, device=levels.device)]
+    if not clean:
+        return drawn
+    is_clean = torch.rand(n, generator=gen, device=levels.device) < clean
+    return torch.where(is_clean, levels.min(), drawn)
 
 # %% ../../nbs/classifiers/02_film.ipynb #bcae4411
 def check_sigmas(

@@ -194,7 +194,8 @@ def inputs(
     batch = self.batches(self.rows(idx), self.gen if self.batches.latent else self.host)
     if not self.run.noise:
         return (batch,)
-    sigma = sample_sigmas(len(batch), self.sigmas, self.gen)  # [B]
+    clean = self.run.noise_clean
+    sigma = sample_sigmas(len(batch), self.sigmas, self.gen, clean)  # [B]
     noise = torch.randn(batch.shape, generator=self.gen, device=batch.device)
     return batch + sigma[:, None, None, None] * noise, sigma
 

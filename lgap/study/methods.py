@@ -66,7 +66,7 @@ def check_budgets(
 def continued_run(
     base: Run,  # of any space
     recipe: Recipe,
-    **noise,  # `noise` and `noise_norm`, for latents
+    **noise,  # `noise`, `noise_norm` and `noise_clean`, for latents
 ) -> Run:
     "A second stage; re-weighted from its start, as the first one ended."
     return replace(
@@ -103,7 +103,7 @@ def method_runs(
     short = replace(base, lr=recipe.distil_lr or base.lr)
     longer = replace(short, epochs=budget(continued))
     first = distilled_run(short, teacher, recipe, recipe.soft)
-    ours = dict(noise=True, noise_norm=recipe.noise_norm)
+    ours = dict(noise=True, noise_norm=recipe.noise_norm, noise_clean=recipe.noise_clean)
     runs = dict(
         latent=base,
         continued=continued,

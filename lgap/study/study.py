@@ -67,6 +67,7 @@ class Recipe:
     temperature: float = 2.0  # of 'kl'
     distil_lr: float = 5e-4  # learning rate of distillation; 0 for `lr`
     noise_norm: str = 'frozen'  # batch norms under noise: frozen, group or, as published, batch
+    noise_clean: float = 0.5  # share of a noisy batch that is clean; as published 0
     noise_lr: float = 0.0  # learning rate of second stages; 0 for `lr`
     noise_epochs: int = 0  # most epochs of second stages; 0 for `epochs`
     candidates: tuple[str, ...] = ('',)  # recipes each fold and space chooses among, by words
