@@ -11,6 +11,7 @@ from lgap.classifiers.checkpoints import LatentClassifier
 from lgap.core import InputError
 from lgap.data.sources import load_benchmark, medmnist_benchmark
 from lgap.report.autoencoder import diagnose_autoencoder
+from lgap.study.methods import methods
 from lgap.study.narrowing import export_classifier, method_replicates, narrow, narrowing_table
 from lgap.study.study import Study
 
@@ -76,7 +77,7 @@ def distilled(radiographs, taef2, tmp_path_factory):
     names = dict(latent_arch='resnet-mini-latent', cache=str(cache))
     study = Study.flat(**SMALL | real | few | names)
     found = narrow(study)
-    assert len(narrowing_table(method_replicates(found, study))) == 2 * 5
+    assert len(narrowing_table(method_replicates(found, study))) == 2 * len(methods())
     part, task = found.parts[0], found.ladders[0]['taef2', 'both'][0]
     classifier = export_classifier(study, part, task, cache / 'clf')
     latents = part.encoded['taef2'].load('latent').float()
