@@ -227,12 +227,12 @@ def test_damaged_ancestors_are_found(tmp_path, capfd):
     table = narrowing_csv(study)
     kept = {path: path.read_bytes() for path in runs.rglob('*.safetensors')}
     weights = list((runs / 'weights').iterdir())
-    assert len(weights) == 2  # baseline and distilled
+    assert len(weights) == 3  # baseline, distilled first stage and reconstruction
     image = next(path for path in kept if '-image-image-' in path.name)
     for path in (image, *weights):
         path.write_bytes(kept[path][:-5])
     descended = [path for path in kept if '-latent-' in path.name and path.parent == runs]
-    assert len(descended) == 5
+    assert len(descended) == 10
     for path in descended:
         path.unlink()
     capfd.readouterr()

@@ -17,6 +17,7 @@ from lgap.data.duplicates import merge_duplicates, near_duplicates, straddling
 from lgap.data.inspection import DataWarning
 from lgap.data.sources import load_benchmark, medmnist_benchmark
 from lgap.report.autoencoder import diagnose_autoencoder
+from lgap.study.methods import methods
 from lgap.study.narrowing import export_classifier, method_replicates, narrow, narrowing_table
 from lgap.study.profiles import load_profile
 from lgap.study.study import Study
@@ -83,7 +84,7 @@ def distilled(radiographs, taef2, tmp_path_factory):
     names = dict(latent_arch='resnet-mini-latent', cache=str(cache))
     study = Study.flat(**SMALL | real | few | names)
     found = narrow(study)
-    assert len(narrowing_table(method_replicates(found, study))) == 2 * 5
+    assert len(narrowing_table(method_replicates(found, study))) == 2 * len(methods())
     part, task = found.parts[0], found.ladders[0]['taef2', 'both'][0]
     classifier = export_classifier(study, part, task, cache / 'clf')
     latents = part.encoded['taef2'].load('latent').float()

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderDC, AutoencoderTiny
 from torch import nn
 
+from .grids import as_seen, to_grid
 from .registry import load_autoencoder
 from .wrapper import Autoencoder
 from ..core import InputError, check_choice, pick_device, require
@@ -66,6 +67,7 @@ class Trunk(nn.Module):
         ae: Autoencoder,  # is copied, never changed
         depth: int,  # number of blocks, from 0 (the latent) to all of `decoder_blocks` (the image)
         trained: bool = False,  # let gradients reach the copy
+        grid: int = 0,  # cells per side that all features are brought to; 0 for their own
     ):
         super().__init__()
         blocks = len(decoder_blocks(ae))
@@ -74,7 +76,7 @@ class Trunk(nn.Module):
             f'{ae.spec.name}: depth is {depth}; its decoder has {blocks} blocks, '
             f'so give 0 to {blocks}.',
         )
-        self.depth = depth
+        self.depth, self.grid = depth, grid
         self.whole = depth == blocks
         self.ae = copy.deepcopy(ae).eval().requires_grad_(trained)
         for part in ('encoder', 'quant_conv'):  # nothing of the encoder is needed
@@ -82,6 +84,11 @@ class Trunk(nn.Module):
                 setattr(self.ae.net, part, None)
 
     def forward(self, z):  # [B, C, h, w] -> [B, C', h', w']
+        found = self.features(z)
+        return to_grid(found, self.grid) if self.grid else found
+
+    def features(self, z):  # [B, C, h, w] -> [B, C', h', w']
+        "Features on a grid of their own."
         if self.depth == 0:
             return z
         return self.ae.from_latent(z) if self.whole else self.up_to_cut(z)
@@ -167,17 +174,21 @@ class TrunkFeatures:
     depth: int
     device: str = 'cpu'
     seed: int = -1  # of fresh weights; -1 for the decoder's own
+    grid: int = 0  # cells per side of the features; 0 for their own
+    seen: str = 'decoder'  # or a control without the blocks, see `as_seen`
 
     @property
     def key(self) -> tuple:
         "What decides the features."
-        return self.encoded.key, self.depth, self.seed
+        return self.encoded.key, self.depth, self.seed, self.grid, self.seen
 
-    def trunk(self, trained: bool = False) -> Trunk:
-        "The trunk, with the decoder's weights or with fresh ones."
+    def trunk(self, trained: bool = False) -> nn.Module:
+        "The trunk, with the decoder's weights or with fresh ones; or the control in its place."
         ae = load_autoencoder(self.autoencoder, self.benchmark, self.device)
-        trunk = Trunk(ae, self.depth, trained)
-        return trunk if self.seed < 0 else fresh_weights(trunk, self.seed)
+        trunk = Trunk(ae, self.depth, trained, self.grid)
+        if self.seed >= 0:
+            fresh_weights(trunk, self.seed)
+        return as_seen(self.seen, trunk)
 
     def load(
         self,
@@ -187,10 +198,22 @@ class TrunkFeatures:
     ) -> torch.Tensor:  # float16 features [N, C', h', w'], on the CPU
         "Features of all images; raises `InputError` for another space."
         check_choice(name, ['latent'], 'space of a trunk')
-        trunk, device = self.trunk(), pick_device(self.device)
-        results = []
+        return self.behind(self.encoded.load('latent'), bs, cells)
+
+    def load_views(
+        self,
+        name: str,  # 'latent', the only space there is
+        n: int,  # number of views
+    ) -> torch.Tensor:  # float16 [n * N, C', h', w'], row v * N + i is image i in view v
+        "Features of all images in the first views; raises `InputError` for another space."
+        check_choice(name, ['latent'], 'space of a trunk')
+        return self.behind(self.encoded.load_views('latent', n))
+
+    def behind(self, z: torch.Tensor, bs: int = 64, cells: int = 0) -> torch.Tensor:
+        "Features of some latents [M, C, h, w], see `load`."
+        trunk, device, results = self.trunk(), pick_device(self.device), []
         with torch.inference_mode():
-            for latents in self.encoded.load('latent').float().split(bs):
+            for latents in z.float().split(bs):
                 features = trunk(latents.to(device))
                 if cells and features.shape[-1] > cells:
                     features = F.adaptive_avg_pool2d(features, cells)

@@ -192,7 +192,8 @@ def forward(
         'This classifier is not noise-conditioned; pass clean latents and no sigma, or train with '
         'noise=True.',
     )
-    levels = check_sigmas(1e-5 if sigma is None else sigma, z)
+    clean = getattr(self.net, 'clean', 1e-5)
+    levels = check_sigmas(clean if sigma is None else sigma, z)
     if check:
         self.check(z, levels)
     logits = self.net.condition(z, levels) if self.config.noise else self.net(z)

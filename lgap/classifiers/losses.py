@@ -139,11 +139,14 @@ def soft_loss(
     teacher: torch.Tensor,  # logits [B, K] of the same images
     kind: str = 'mse',  # 'mse' of the logits, or 'kl' of the softened distributions
     temperature: float = 2.0,  # of 'kl'
+    binary: bool = False,  # each logit is a yes or no of its own
 ) -> torch.Tensor:  # a number; 0 when they agree
     "How far the student's logits are from the teacher's; raises `InputError` for another kind."
     check_choice(kind, SOFT_LOSSES, 'soft loss')
     if kind == 'mse':
         return F.mse_loss(student, teacher)
+    if binary:  # no has the logit 0
+        student, teacher = (torch.stack([z, 0 * z], -1).flatten(0, 1) for z in (student, teacher))
     log_p, log_q = (F.log_softmax(one / temperature, -1) for one in (teacher, student))
     return temperature**2 * F.kl_div(log_q, log_p, log_target=True, reduction='batchmean')
 

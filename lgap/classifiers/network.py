@@ -77,7 +77,7 @@ def build(
         cosine_head(net)
     if weights:
         start_from(net, weights, new_head=run.start is None)
-    return NoiseConditionedClassifier(net) if run.noise else net
+    return NoiseConditionedClassifier(net, norm=run.noise_norm) if run.noise else net
 
 # %% ../../nbs/classifiers/07_network.ipynb #5b8e0500
 def feature_shape(

@@ -10,6 +10,7 @@ __all__ = ['SPACES', 'SCHEDULES', 'TRUNKS', 'check_names', 'check_numbers', 'che
 from dataclasses import asdict, dataclass
 
 from .batches import MASK_MODES
+from .film import NOISE_NORMS
 from .losses import LOSSES, SOFT_LOSSES, check_alpha
 from .scores import SCORES
 from ..core import check_choice, digest, require
@@ -27,6 +28,7 @@ def check_names(run):
     check_choice(run.soft, SOFT_LOSSES, 'soft loss')
     check_choice(run.loss, LOSSES, 'loss')
     check_choice(run.score, SCORES, 'score')
+    check_choice(run.noise_norm, NOISE_NORMS, 'norm under noise')
 
 # %% ../../nbs/classifiers/06_run.ipynb #e28f3529
 def check_numbers(run):
@@ -37,6 +39,7 @@ def check_numbers(run):
         'lr, epochs, bs and temperature must be positive.',
     )
     check_alpha(run.alpha)
+    require(0 <= run.noise_clean <= 1, f'noise_clean is {run.noise_clean}, a share of 0 to 1.')
     require(0 < run.subset <= 1, f'subset is {run.subset}, must lie in (0, 1].')
     require(0 <= run.dropout < 1, f'dropout is {run.dropout}, must lie in [0, 1).')
     require(0 <= run.ema < 1, f'ema is {run.ema}, must lie in [0, 1); 0 keeps the last weights.')
@@ -155,6 +158,8 @@ class Run:
     mask: float = 0.2  # share of entries set to zero: latents, with views every space
     mask_mode: str = 'element'  # or 'channel'
     noise: bool = False  # noise-conditioned by FiLM, latents only
+    noise_norm: str = 'batch'  # of noise conditioning: see `NOISE_NORMS`
+    noise_clean: float = 0.0  # share of each batch that gets the clean level, not a random one
     teacher: 'Run|None' = None  # run of the same fold on images or reconstructions, imitated
     alpha: float = 1.0  # share of the task loss; the rest imitates the teacher
     soft: str = 'mse'  # loss against the teacher: 'mse' or 'kl'

@@ -194,7 +194,8 @@ def inputs(
     batch = self.batches(self.rows(idx), self.gen if self.batches.latent else self.host)
     if not self.run.noise:
         return (batch,)
-    sigma = sample_sigmas(len(batch), self.sigmas, self.gen)  # [B]
+    clean = self.run.noise_clean
+    sigma = sample_sigmas(len(batch), self.sigmas, self.gen, clean)  # [B]
     noise = torch.randn(batch.shape, generator=self.gen, device=batch.device)
     return batch + sigma[:, None, None, None] * noise, sigma
 
@@ -218,7 +219,8 @@ def loss(
     task, run = self.crit(logits, self.y[idx]), self.run
     if self.soft is None:
         return task
-    soft = soft_loss(self.crit.scale * logits, self.soft[idx], run.soft, run.temperature)
+    how = run.soft, run.temperature, self.y.ndim == 2
+    soft = soft_loss(self.crit.scale * logits, self.soft[idx], *how)
     return run.alpha * task + (1 - run.alpha) * soft
 
 # %% ../../nbs/classifiers/07a_steps.ipynb #25956139

@@ -63,11 +63,13 @@ class Recipe:
     levels: int = 6  # noise levels at which latent classifiers are scored besides; 0 for none
     teacher: str = 'image'  # distillation: the teacher sees 'image' or 'recon'
     alpha: float = 0.5  # distillation: share of the task loss
-    soft: str = 'mse'  # distillation: 'mse' of the logits or 'kl'
+    soft: str = 'kl'  # distillation: 'kl', or 'mse' of the logits, as published
     temperature: float = 2.0  # of 'kl'
     distil_lr: float = 5e-4  # learning rate of distillation; 0 for `lr`
-    noise_lr: float = 0.0  # learning rate of noise conditioning; 0 for `lr`
-    noise_epochs: int = 0  # epochs of noise conditioning; 0 for `epochs`
+    noise_norm: str = 'frozen'  # batch norms under noise: frozen, group or, as published, batch
+    noise_clean: float = 0.5  # share of a noisy batch that is clean; as published 0
+    noise_lr: float = 0.0  # learning rate of second stages; 0 for `lr`
+    noise_epochs: int = 0  # most epochs of second stages; 0 for `epochs`
     candidates: tuple[str, ...] = ('',)  # recipes each fold and space chooses among, by words
 
 # %% ../../nbs/study/02_study.ipynb #8c2fbcda
