@@ -140,7 +140,8 @@ def report(rows: list[dict]) -> Iterator[str]:
         listed = ' '.join(f'{gap:5.1f}' for gap in gaps)
         yield (
             f'{name:20} [{strength}] {drawing} {images} images, {len(found["image"])} folds: '
-            f'image {image:.1f}, gaps {listed}, mean {np.mean(gaps):.1f}{" will do" if good else ""}'
+            f'image {image:.1f}, gaps {listed}, mean {np.mean(gaps):.1f}'
+            f'{" will do" if good else ""}'
         )
 
 

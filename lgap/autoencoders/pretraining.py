@@ -51,8 +51,7 @@ def pretraining_plan() -> dict[str, Recipe]:
         'medvae-mini': Recipe('medvae-mini', 'sd-mini', everything, 2500, 5e-4),
     }
     for name in everything:
-        lr = 2e-4 if name in ('phantom-ct', 'phantom-us') else 5e-4  # less is forgotten
-        tuned = Recipe('medvae-mini-ft', 'medvae-mini', (name,), 200, lr)
+        tuned = Recipe('medvae-mini-ft', 'medvae-mini', (name,), 200, 2e-4)
         plan[f'medvae-mini-ft-{name}'] = tuned
     return plan
 

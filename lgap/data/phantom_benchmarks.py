@@ -55,8 +55,8 @@ COUNTERPART = {  # (benchmark, class) -> class with the same parts
 }
 
 # %% ../../nbs/data/03b_phantom_benchmarks.ipynb #b0a10009
-# One strength per class. Frozen on 2026-11-25 by tools/calibrate.py, on image against recon alone, with
-# the weights of sd-mini, flux1-mini and flux2-mini of that day; what was tried is in calibrate.csv.
+# One strength per class. Frozen on 2026-11-25 by tools/calibrate.py, on image against recon
+# alone, with the general autoencoders of that day; what was tried is in calibrate.csv.
 STRENGTH = {
     'phantom-chest': (0.0, 0.8, 2.6, 1.2, 1.0),
     'phantom-derm': (0.0, 2.2, 2.2, 0.6, 1.4),
