@@ -17,7 +17,8 @@ from stopping import stopping, wait_until_stopped
 from lgap.report import reproduce
 from lgap.report.record import read_record
 
-TABLE = ('table1_gap.csv', 'table1_gap.md', 'table1_gap.tex')
+TABLE = tuple(f'table1_{name}' for name in ('gap.csv', 'gap.md', 'gap.tex'))
+BESIDE = tuple(f'table1_{name}' for name in ('means.csv', 'means.md', 'means.tex', 'probes.csv'))
 SCRIPT = 'import fresh, sys; fresh.console(*sys.argv[1:])'
 
 
@@ -75,13 +76,13 @@ def continued(root, tmp_path_factory):
 def test_a_killed_command_continues(continued, smoked):
     "It ends with the bytes of an undisturbed run."
     whole = smoked('table1_gap')
-    for name in TABLE:
+    for name in (*TABLE, *BESIDE):
         assert (continued / name).read_bytes() == whole[name].read_bytes(), name
 
 
 def test_the_record_tells_what_was_run(continued, tmp_path_factory):
     entry = read_record(continued)['notebooks']['table1_gap']
-    assert set(entry['files']) == set(TABLE)
+    assert set(entry['files']) == {*TABLE, *BESIDE}
     assert set(entry['data']) == {'phantom-us'}
     assert set(entry['weights']) == {'sd-mini', 'flux2-mini'}
     values = smoke_job('table1_gap', continued).values
@@ -122,7 +123,7 @@ def test_results_are_made_again(checked, tmp_path):
     passed, said = fresh.run(tmp_path / 'said', fresh.console, *line)
     assert passed, said[-2000:]
     assert 'Nothing moved beyond its interval' in said
-    assert '2 of 2 files have the same bytes' in said
+    assert '4 of 4 files have the same bytes' in said
 
 
 def test_a_changed_number_is_found(checked, smoked, monkeypatch, capsys):
