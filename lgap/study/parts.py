@@ -218,8 +218,8 @@ def gather(
 
 
 def is_kept(run: Run) -> bool:
-    "Whether later parts of a study start from the weights: all runs but most on images."
-    return run.space != 'image' or run.fold == 0
+    "Whether later parts of a study read the weights: all latent runs, one image run."
+    return run.space == 'latent' or (run.space, run.fold) == ('image', 0)
 
 # %% ../../nbs/study/04_parts.ipynb #568bb1f4
 class Ladders(NamedTuple):
