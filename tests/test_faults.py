@@ -60,6 +60,11 @@ def damage(path: Path, kind: str, other: Path, rng):
         path.write_bytes(other.read_bytes())
 
 
+def is_half(path: Path) -> bool:
+    "Whether it holds the weights of a run that was killed before its result: it is made anew."
+    return path.parent.name == 'weights' and not (path.parent.parent / path.name).exists()
+
+
 @dataclass
 class Victim:
     "A study that is killed and whose files are damaged, again and again."
@@ -99,7 +104,7 @@ class Victim:
         "Damage a file that is still whole, if there are two."
         known = [path for path, *_ in self.hurt]
         whole = [self.cache / name for name in results(self.cache)]
-        choice = [path for path in whole if path not in known]
+        choice = [path for path in whole if path not in known and not is_half(path)]
         if len(choice) < 2:
             return
         path, other = (choice[k] for k in self.rng.choice(len(choice), 2, replace=False))

@@ -50,7 +50,7 @@ class Store:
         remove_leftovers(self.folder)
 
 # %% ../../nbs/sweep/02_results.ipynb #ebccdea2
-def _read_file(path: Path, run: Run) -> tuple[dict, dict] | None:
+def _read_file(path: Path, run: Run, holds: str = '') -> tuple[dict, dict] | None:
     "Tensors and metadata of a run's file; None when there is none that can be trusted."
     if not path.is_file():
         return None
@@ -59,7 +59,8 @@ def _read_file(path: Path, run: Run) -> tuple[dict, dict] | None:
     except DamagedFile:
         meta = {}
     facts = result_facts(run)
-    if {name: meta.get(name) for name in facts} == facts:
+    same = {name: meta.get(name) for name in facts} == facts
+    if same and meta.get('holds', '') == holds:  # weights are no result, nor the other way round
         return tensors, meta
     tqdm.write(f'{path.name} is damaged or stale: running it again.')
     return None
@@ -80,7 +81,7 @@ def read(
     result |= dict(metrics=meta['metrics'], history=meta['history'])
     if not weights:
         return result
-    kept = _read_file(self.weights_path(run), run)
+    kept = _read_file(self.weights_path(run), run, 'weights')
     return None if kept is None else result | dict(state=kept[0])
 
 
@@ -100,7 +101,7 @@ def write(
     "Write a result, the weights first; raises `InputError` when it cannot be written."
     meta = result_facts(run) | dict(metrics=result['metrics'], history=result['history'])
     if keep:
-        save_tensors(self.weights_path(run), result['state'], meta)
+        save_tensors(self.weights_path(run), result['state'], meta | dict(holds='weights'))
     arrays = {name: value for name, value in result.items() if name not in NOT_TENSORS}
     tensors = {name: torch.as_tensor(value) for name, value in arrays.items()}
     save_tensors(self.path(run), tensors, meta)
