@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['InputError', 'DamagedFile', 'require', 'lookup', 'check_choice', 'array_digest', 'plain', 'digest', 'project_root',
-           'data_home', 'find_path', 'pick_device', 'seed_everything']
+           'data_home', 'find_path', 'pick_device', 'has_bf16', 'seed_everything']
 
 # %% ../nbs/00_core.ipynb #05b546ce
 import dataclasses
@@ -147,6 +147,14 @@ def pick_device(
         f'Device {device!r} asked for, but this machine has no CUDA GPU: use auto or cpu.',
     )
     return found
+
+# %% ../nbs/00_core.ipynb #8b29be9c
+def has_bf16(device: torch.device) -> bool:
+    "Whether bfloat16 is fast on a device."
+    if device.type == 'cuda':
+        return torch.cuda.is_bf16_supported()
+    supported = getattr(torch.cpu, '_is_avx512_bf16_supported', None)
+    return bool(supported and supported())
 
 # %% ../nbs/00_core.ipynb #75b16279
 def seed_everything(seed: int):

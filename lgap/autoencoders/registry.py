@@ -108,7 +108,8 @@ def embedded_weights(
 ) -> Path:
     "File of the weights; raises `InputError` where a fine-tuned design has none for a benchmark."
     tuned = name.endswith('-ft')
-    path = weights_dir() / f'{name}{f"-{benchmark}" if tuned else ""}.safetensors'
+    own = benchmark.removesuffix('-faint')  # the same pictures with fainter findings
+    path = weights_dir() / f'{name}{f"-{own}" if tuned else ""}.safetensors'
     found = sorted(weights_dir().glob(f'{name}-*.safetensors'))
     have = ', '.join(file.stem.removeprefix(f'{name}-') for file in found)
     require(
