@@ -21,7 +21,7 @@ from .film import edm_sigmas, sample_sigmas
 from .losses import Criterion, Teacher, soft_loss
 from .network import build, build_behind
 from .run import Run
-from ..core import pick_device, require, seed_everything
+from ..core import has_bf16, pick_device, require, seed_everything
 from ..data.benchmark import Fold
 
 # %% ../../nbs/classifiers/07a_steps.ipynb #2bf93a99
@@ -39,11 +39,12 @@ class Training:
     ):
         self.run, self.targets, self.fold, self.n_classes = run, targets, fold, n_classes
         self.device = pick_device(device)
+        self.half = run.dtype == 'auto' and has_bf16(self.device)
         self.shape = tuple(latents.shape)
         self.y = torch.as_tensor(targets).to(self.device)
         self.train = torch.as_tensor(fold.train, device=self.device)
-        augmentation = (run.mask, run.mask_mode, run.rotate, run.views > 0)
-        self.batches = Batches(latents.to(self.device), self.train, run.space, *augmentation)
+        how = (run.mask, run.mask_mode, run.rotate, run.views > 0, run.standardise)
+        self.batches = Batches(latents.to(self.device), self.train, run.space, *how)
         multilabel = self.y.ndim == 2
         taught = self.y[self.train]
         counts = taught.sum(0) if multilabel else torch.bincount(taught, minlength=n_classes)
@@ -227,7 +228,7 @@ def loss(
 @patch
 def step(self: Training, idx: torch.Tensor) -> torch.Tensor:  # sum of the loss over the batch
     "Forward, backward, update."
-    with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == 'cuda'):
+    with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
         logits = self.forward(self.inputs(idx))
     loss = self.loss(logits.float(), idx)
     loss.backward()

@@ -19,6 +19,7 @@ from ..core import InputError, check_choice, lookup, require
 CHANGEABLE = (
     *('arch', 'init', 'stem', 'loss', 'drw_epoch', 'beta', 'epochs', 'patience', 'score', 'bs'),
     *('lr', 'schedule', 'weight_decay', 'dropout', 'ema', 'views', 'mask', 'mask_mode', 'seed'),
+    *('standardise', 'dtype'),
 )
 
 

@@ -34,7 +34,7 @@ from ..sweep.sweep import Task, run_sweep
 # %% ../../nbs/study/04_parts.ipynb #84c93d14
 SAME = (
     *('drw_epoch', 'epochs', 'patience', 'score', 'bs', 'lr', 'schedule', 'weight_decay'),
-    *('dropout', 'ema', 'views', 'rotate', 'mask', 'mask_mode'),
+    *('dropout', 'ema', 'views', 'rotate', 'mask', 'mask_mode', 'standardise', 'dtype'),
 )
 
 

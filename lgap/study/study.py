@@ -58,6 +58,8 @@ class Recipe:
     ema: float = 0.0  # decay of the average of the weights; 0 for none
     views: int = 0  # encoded views that all spaces draw from; 0: each augments on its own
     rotate: float = 15.0  # degrees: of the turned views; without views of images, 0 flips only
+    standardise: str = 'channel'  # one deviation for each channel, or 'global', one for all
+    dtype: str = 'auto'  # of a network's products: bfloat16 where that is fast, or 'float32'
     mask: float = 0.2  # share of entries set to zero in training: latents, with views all spaces
     mask_mode: str = 'element'  # or channel
     levels: int = 6  # noise levels at which latent classifiers are scored besides; 0 for none
