@@ -25,6 +25,7 @@ from .check import check_report, compare_folders
 from .outputs import noted_outputs
 from .plan import Job, check_names, make_job, own_parameters, parse_assignments, plan
 from .record import make_entry, read_record, write_record
+from .stamps import leave_stamp, unchanged_files
 from ..store import atomic_path
 from ..study.profiles import load_profile, profile_files
 from ..study.study import study_fields
@@ -110,6 +111,7 @@ def run_job(
     here = [path for path in files if path.resolve().parent == job.out.resolve()]
     entry = make_entry(job.source, job.values, journal, here, time.time() - start)
     new = write_record(job.out, job.notebook, *entry, job.values['profile'])
+    leave_stamp(job, here)
     names = ', '.join(path.name for path in here)
     said = '' if new else ' (the same bytes as recorded)'
     print(f'    {time.time() - start:5.0f} s  {names}{said}', flush=True)
@@ -119,11 +121,16 @@ def run_job(
 def run_jobs(
     jobs: list[Job],
     copies: Path,  # folder of executed copies
-) -> tuple[list[Path], dict[str, str]]:  # files written; failed notebooks and reasons
+    again: bool = True,  # those, too, of which nothing has changed since they ran
+) -> tuple[list[Path], dict[str, str]]:  # files made; failed notebooks and reasons
     "Run jobs one after the other, past those that fail."
     made, failures = [], {}
     for number, job in enumerate(jobs, 1):
         print(f'[{number}/{len(jobs)}] {job.notebook}', flush=True)
+        if files := [] if again else unchanged_files(job):
+            print('          unchanged: code, values and files are those of its last run')
+            made += files
+            continue
         try:
             made += run_job(job, copies)
         except InputError as error:
@@ -136,10 +143,11 @@ def reproduce(
     profile: str = 'demo',  # see `load_profile`
     only: list[str] = (),  # notebooks to run; all of the profile when empty
     given: dict | None = None,  # values that override the profile
-) -> list[Path]:  # files written
+    again: bool = False,  # run what is unchanged, too
+) -> list[Path]:  # files made
     "Run the notebooks of a profile, say what was made; raises `NotebooksFailed` at the end."
     jobs, begin = plan(profile, only, given), time.time()
-    made, failures = run_jobs(jobs, project_root() / 'runs' / jobs[0].values['profile'])
+    made, failures = run_jobs(jobs, project_root() / 'runs' / jobs[0].values['profile'], again)
     where = made[0].parent if made else 'no folder'
     print(f'{len(made)} files in {where}, {time.time() - begin:.0f} s in all.')
     if failures:
@@ -208,12 +216,13 @@ def run_command(
     only: list[str],
     given: dict,
     tolerance: float,
+    again: bool = False,  # run what is unchanged, too
 ) -> int:  # exit status
     "Reproduce or check, and say how it went."
     where = {name: given[name] for name in ('scheduler', 'address') if name in given}
     check_scheduler(Machine(**where))
     if not check:
-        reproduce(profile, only, given)
+        reproduce(profile, only, given, again)
         return 0
     text, good = check_report(*check_folder(check, only, tolerance, given))
     print(text)
@@ -229,6 +238,7 @@ def lgap_reproduce(
     address: Param('of the Dask scheduler; without it, workers start here', str) = None,
     check: str = '',  # a results folder: run its notebooks again and say which numbers moved
     tolerance: float = 0.05,  # with --check: change allowed to numbers without an interval
+    again: bool = False,  # run notebooks, too, of which nothing has changed since they ran
 ) -> int:  # exit status
     "Regenerate the figures and tables of the study, or check those that are there."
     names = ','.join(only or []).split(',') if only else []
@@ -236,7 +246,7 @@ def lgap_reproduce(
         machine = dict(scheduler=scheduler, address=address)
         given = parse_assignments(p or [])
         given |= {name: value for name, value in machine.items() if value is not None}
-        return run_command(check, profile, names, given, tolerance)
+        return run_command(check, profile, names, given, tolerance, again)
     except InputError as error:
         print(f'lgap_reproduce: {error}', file=sys.stderr)
         return 1 if isinstance(error, NotebooksFailed) else 2
