@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['phantom_images', 'random_crops', 'autoencoder_loss', 'training_step', 'rate_factor', 'make_optimiser', 'follow',
-           'normalise_latents', 'Curve', 'train_autoencoder', 'fine_tune']
+           'normalise_latents', 'Curve', 'train_autoencoder', 'chosen_images', 'fine_tune']
 
 # %% ../../nbs/autoencoders/07_training.ipynb #a87a68eb
 import copy
+import json
 from pathlib import Path
 
 import diffusers
@@ -21,6 +22,7 @@ from .wrapper import Autoencoder, fit_channels, latent_of
 from ..core import has_bf16, require
 from ..data.benchmark import Benchmark, float_images
 from ..data.sources import phantom
+from ..journal import note
 
 # %% ../../nbs/autoencoders/07_training.ipynb #f033901b
 def phantom_images(
@@ -180,17 +182,33 @@ def train_autoencoder(
     normalise_latents(ae, images, size)
     return curve.log
 
+# %% ../../nbs/autoencoders/07_training.ipynb #1b68f87d
+def chosen_images(
+    bench: Benchmark,
+    idx,  # indices of images, or 'all'
+) -> np.ndarray:  # int [n]
+    "The images that an autoencoder adapts to; `InputError` unless somebody chose them."
+    everything = isinstance(idx, str) and idx == 'all'
+    require(
+        everything or not (idx is None or isinstance(idx, str) or len(idx) == 0),
+        f'{bench.name}: no images to fine-tune on (idx={idx!r}); give the training images of a '
+        "fold (`make_folds(bench)[k].train`), or idx='all' for an autoencoder that will be judged "
+        'on other data.',
+    )
+    every = np.arange(len(bench))
+    return every if everything else every[np.asarray(idx)]
+
 # %% ../../nbs/autoencoders/07_training.ipynb #4acff617
 def fine_tune(
     name: str,  # see `load_autoencoder`
     bench: Benchmark,  # its images are what the autoencoder adapts to
     folder,  # where the diffusers checkpoint goes; must not exist
     steps: int = 2000,
-    idx=None,  # images to train on; all when None
+    idx=None,  # images to adapt to: of a training fold, or 'all'; must be given
     **options,  # `device`; the rest is passed to `train_autoencoder`
 ) -> list[dict]:  # training log
-    "Fine-tune an autoencoder on a benchmark and save it; `InputError` for what has no checkpoint."
-    folder = Path(folder)
+    "Fine-tune an autoencoder on named images and save it; `InputError` for what has no checkpoint."
+    folder, rows = Path(folder), chosen_images(bench, idx)
     require(
         not folder.exists(), f'{folder} exists; choose a new folder for the fine-tuned autoencoder.'
     )
@@ -200,9 +218,12 @@ def fine_tune(
         f'{name} has no diffusers checkpoint layout; '
         'embedded designs are fine-tuned with `pretrain`.',
     )
-    images = fit_channels(bench.images(idx), ae.in_channels)
+    images = fit_channels(bench.images(rows), ae.in_channels)
     log = train_autoencoder(ae, images, steps, **dict(size=bench.size, lr=1e-4) | options)
     unfinished = folder.with_name(f'.{folder.name}.part')
     ae.net.save_pretrained(unfinished)
+    seen = dict(benchmark=bench.name, fingerprint=bench.fingerprint, images=rows.tolist())
+    (unfinished / 'fine_tuned_on.json').write_text(json.dumps(seen))
     unfinished.rename(folder)
+    note('fine-tune', autoencoder=name, folder=str(folder), **seen | dict(images=len(rows)))
     return log

@@ -31,12 +31,13 @@ def study_benchmark(
     study: Study,
     name: str,  # see `load_benchmark`
 ) -> Benchmark:
-    "A benchmark at the study's size; CSV manifests get channels and image folder, too."
+    "A benchmark at the study's size; CSV manifests get channels, folder and shades, too."
     data = study.data
     if not str(name).endswith('.csv'):
         return load_benchmark(name, data.size, data.n_images or None)
     root = find_path(data.root) if data.root else None
     own = dict(channels=data.channels, multilabel=data.multilabel, root=root)
+    own |= dict(window=data.window or None, inverted=data.inverted)
     return load_benchmark(name, data.size, data.n_images or None, **own)
 
 

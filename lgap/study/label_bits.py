@@ -7,6 +7,7 @@ __all__ = ['label_blocks', 'fold_bits', 'bit_replicates', 'bits_table']
 
 # %% ../../nbs/study/11_label_bits.ipynb #6c9c8ef2
 from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import torch
 
 from ..classifiers.run import Run
 from ..core import require
+from ..data.benchmark import Benchmark
 from ..measure.bits import calibrate, label_prior, prequential_code, v_information
 from ..measure.gap import patient_weights
 from .parts import Ladders
@@ -66,20 +68,23 @@ def bit_replicates(
     images: str,  # key of the images that the terms belong to: 'index' or 'order'
     n_boot: int,
     seed: int,
+    benchmark: str = '',  # its name: two benchmarks draw apart
 ) -> torch.Tensor:  # point estimate, then replicates, float64 [1 + n_boot]
     "Mean bits per label over patients drawn with replacement, mean over folds."
     rows = []
     for number, fold in enumerate(folds):
         bits = fold[term]
-        weights = patient_weights(groups[fold[images]], n_boot, [seed, number])  # [n_boot, n]
+        rng = np.random.default_rng([seed, crc32(benchmark.encode()), number])
+        weights = patient_weights(groups[fold[images]], n_boot, rng)  # [n_boot, n]
         rows.append(np.append(bits.mean(), weights @ bits / weights.sum(1)))
     return torch.from_numpy(np.mean(rows, axis=0))
 
 # %% ../../nbs/study/11_label_bits.ipynb #49f10815
-def _bits_row(folds: list[dict], groups: np.ndarray, n_boot: int, seed: int) -> dict:
+def _bits_row(folds: list[dict], bench: Benchmark, n_boot: int, seed: int) -> dict:
     "Means over folds, and the two quantities with their intervals."
-    test = bit_replicates(folds, groups, 'test', 'index', n_boot, seed)
-    sent = bit_replicates(folds, groups, 'sent', 'order', n_boot, seed)
+    drawn = n_boot, seed, bench.name
+    test = bit_replicates(folds, bench.groups, 'test', 'index', *drawn)
+    sent = bit_replicates(folds, bench.groups, 'sent', 'order', *drawn)
     row = dict(
         labels=float(np.mean([len(fold['sent']) for fold in folds])),
         entropy=float(np.mean([fold['entropy'] for fold in folds])),
@@ -105,6 +110,6 @@ def bits_table(
         sizes = sorted(key for key in tasks if key[:2] == (autoencoder, space))
         of_folds = zip(*(tasks[key] for key in sizes))
         folds = [fold_bits(list(one), curves.by_run) for one in of_folds]
-        row = _bits_row(folds, bench.groups, study.data.n_boot, study.data.seed)
+        row = _bits_row(folds, bench, study.data.n_boot, study.data.seed)
         rows.append(dict(autoencoder=autoencoder, space=space) | row)
     return pd.DataFrame(rows)

@@ -25,7 +25,13 @@ from lgap.study.parts import (
     run_tasks,
     spaces_of,
 )
-from .replicates import interval, interval_columns, map_replicates, mean_of
+from lgap.study.replicates import (
+    interval,
+    interval_columns,
+    map_replicates,
+    mean_of,
+    share_interval,
+)
 from .study import Study
 from ..sweep.sweep import Task
 
@@ -106,10 +112,10 @@ def closed_share(
     control = controls().get(method, 'latent')
     gain = mean_of([pair[method] - pair[control] for pair in pairs])
     gap = mean_of([pair['recon_continued'] - pair['continued'] for pair in pairs])
-    row = interval_columns(gain=gain, gap=gap)
-    if method in controls() and row['gap_lo'] > LEAST_GAP:
-        return row | interval_columns(share=gain / gap)
-    return row | dict.fromkeys(('share', 'share_lo', 'share_hi'), float('nan'))
+    nothing = (float('nan'),) * 3
+    share = share_interval(gain, gap, LEAST_GAP) if method in controls() else nothing
+    shares = dict(zip(('share', 'share_lo', 'share_hi'), share))
+    return interval_columns(gain=gain, gap=gap) | shares
 
 # %% ../../nbs/study/06_narrowing.ipynb #e03f5a32
 def pair_groups(

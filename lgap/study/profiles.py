@@ -72,16 +72,31 @@ def load_profile(
     return Profile(path.stem, said.get('parameters') or {}, notebooks, below)
 
 # %% ../../nbs/study/01_profiles.ipynb #64781881
+def _split_words(text: str) -> list[str]:
+    "Words with commas between them, perhaps in the brackets that Python and YAML write."
+    bracketed = text.startswith('[') and text.endswith(']')
+    words = text[1:-1] if bracketed else text
+    return [word.strip() for word in words.split(',') if word.strip()]
+
+
+def _number(word: str):
+    "What a word means in YAML; the word itself where it means nothing."
+    try:
+        return yaml.safe_load(word)
+    except yaml.YAMLError:
+        return word
+
+
 def _fit_list(name: str, value, default: list) -> list:
     "A list from a list, a number, or words with commas; each item with the type of the first."
     if isinstance(value, str):
-        value = [word.strip() for word in value.split(',') if word.strip()]
+        value = _split_words(value)
     if isinstance(value, int | float):
         value = [value]
     if not default or not isinstance(value, list):
         return value
     if not isinstance(default[0], str):
-        value = [yaml.safe_load(item) if isinstance(item, str) else item for item in value]
+        value = [_number(item) if isinstance(item, str) else item for item in value]
     return [fit_type(f'{name} (each)', item, default[0]) for item in value]
 
 

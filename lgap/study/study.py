@@ -6,8 +6,9 @@
 __all__ = ['PARTS', 'Data', 'Recipe', 'study_fields', 'check_fields', 'Study', 'results_folder', 'check_study', 'short_name']
 
 # %% ../../nbs/study/02_study.ipynb #24ea4013
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import get_args
 
 from ..classifiers.backbones import check_arch
 from ..core import check_choice, lookup, pick_device, project_root, require
@@ -30,9 +31,19 @@ class Data:
     channels: int = 3  # channels of CSV manifests, 1 (grey) or 3 (RGB)
     multilabel: bool = False  # CSV manifests with several positive classes in a row
     root: str = ''  # image folder of CSV manifests; empty for the folder of the CSV
+    window: tuple[float, ...] = ()  # of CSV manifests: two percentiles that become black and white
+    inverted: bool = False  # CSV manifests whose files store white as 0
     seed: int = 0  # of weights, batches and augmentation
     seeds: int = 1  # trainings of each run, with seeds from `seed` on
     n_boot: int = 2000  # bootstrap replicates over patients
+
+    def __post_init__(self):
+        pair = len(self.window) == 2 and 0 <= self.window[0] < self.window[1] <= 100
+        require(
+            not self.window or pair,
+            f'window is {list(self.window)}; give two rising percentiles in [0, 100], for example '
+            '1,99, or nothing for none.',
+        )
 
 # %% ../../nbs/study/02_study.ipynb #aa42ade9
 @dataclass(frozen=True)
@@ -83,8 +94,8 @@ def study_fields() -> dict[str, object]:
     found = {}
     for part in PARTS.values():
         for one in fields(part):
-            is_names = one.default is MISSING or isinstance(one.default, tuple)
-            found[one.name] = [''] if is_names else one.default
+            item = get_args(one.type)  # of a tuple, such as str
+            found[one.name] = [item[0]()] if item else one.default
     return found
 
 
@@ -103,6 +114,11 @@ def _listed(value):
     "A tuple as a list."
     return list(value) if isinstance(value, tuple) else value
 
+
+def _frozen(value):
+    "A list as a tuple."
+    return tuple(value) if isinstance(value, list) else value
+
 # %% ../../nbs/study/02_study.ipynb #8e6b8c97
 @dataclass(frozen=True)
 class Study:
@@ -115,11 +131,10 @@ class Study:
     @classmethod
     def flat(cls, **values) -> 'Study':
         "A study from fields by name; those not named keep their defaults."
-        values = check_fields(values)
+        values = {name: _frozen(value) for name, value in check_fields(values).items()}
         for name in ('benchmarks', 'autoencoders'):
             require(values.get(name), 'A study needs at least one benchmark and one autoencoder.')
-            values[name] = tuple(values[name])
-        values |= dict(candidates=tuple(values.get('candidates') or ('',)))
+        values |= dict(candidates=values.get('candidates') or ('',))
         parts = {}
         for part, kind in PARTS.items():
             names = [one.name for one in fields(kind)]
