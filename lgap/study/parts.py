@@ -28,6 +28,7 @@ from lgap.study.encoding import (
     study_benchmark,
 )
 from .study import Study, check_study, short_name
+from .unseen import check_unseen
 from ..sweep.results import Store
 from ..sweep.sweep import Task, run_sweep
 
@@ -155,7 +156,7 @@ def open_study(
     loaded = {}
     benches = [study_benchmark(study, name) for name in study.data.benchmarks]
     for bench in benches:
-        study_folds(study, bench)
+        check_unseen(study.data.autoencoders, bench, study_folds(study, bench))
     autoencoders = [study_autoencoders(study, bench, loaded) for bench in benches]
     if study.machine.scheduler != 'local':
         encode_on_cluster(study)
