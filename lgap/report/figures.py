@@ -44,6 +44,7 @@ def set_style():
             'xtick.labelsize': 7,
             'ytick.labelsize': 7,
             'legend.fontsize': 7,
+            'legend.title_fontsize': 7,
             'axes.spines.top': False,
             'axes.spines.right': False,
             'axes.linewidth': 0.6,
