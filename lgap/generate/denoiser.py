@@ -59,7 +59,7 @@ def frequency_shift(
     pairs = width // 2
     return pairs + round(math.log(1e4) * (pairs - 1) / math.log(highest))
 
-# %% ../../nbs/generate/01_denoiser.ipynb #f6caf633
+# %% ../../nbs/generate/01_denoiser.ipynb #37237c79
 def check_widths(widths: tuple[int, ...]):
     "Raise `InputError` unless these are channels that the network can have."
     require(
@@ -84,7 +84,8 @@ def make_unet(
         block_out_channels=tuple(widths),
         down_block_types=('DownBlock2D', 'AttnDownBlock2D'),
         up_block_types=('AttnUpBlock2D', 'UpBlock2D'),
-        norm_num_groups=16,
+        norm_num_groups=8,
+        resnet_time_scale_shift='scale_shift',
         attention_head_dim=16,
         freq_shift=frequency_shift(widths[0]),
         num_class_embeds=n_classes + 1,
