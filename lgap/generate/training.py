@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastcore.basics import patch
-from tqdm import tqdm, trange
+from tqdm import trange
 
-from ..core import DamagedFile, digest, require
+from ..core import digest, require
 from .run import GeneratorRun
 from .steps import GeneratorTraining
-from ..store import code_digest, load_tensors, remove_leftovers, save_tensors
+from ..store import code_digest, remove_leftovers, save_tensors
+from ..sweep.results import trusted_tensors
 
 # %% ../../nbs/generate/03_training.ipynb #3368b63b
 @dataclass
@@ -82,16 +83,7 @@ def read(
     path: Path,
 ) -> tuple[dict, dict] | None:  # tensors and description
     "A file of this training; None for one that is absent, damaged or of another training."
-    if not path.is_file():
-        return None
-    try:
-        tensors, meta = load_tensors(path)
-    except DamagedFile:
-        meta = {}
-    if meta.get('facts') == self.facts:
-        return tensors, meta
-    tqdm.write(f'{path.name} in {path.parent.name} is damaged or stale: passing it over.')
-    return None
+    return trusted_tensors(path, dict(facts=self.facts), 'passing it over')
 
 
 @patch

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from ..core import require
-from .distances import check_sets
+from .distances import check_sets, check_targets
 from .geometry import effective_rank
 from .manifolds import class_members
 from .separability import random_subset
@@ -88,10 +88,7 @@ def class_diversity(
 ) -> pd.DataFrame:  # class, n (images compared), vendi and spread (ratios; NaN for a small class)
     "Diversity within each class, over that of as many real images."
     real, synthetic = check_sets('class_diversity', real, synthetic, least=1)
-    for x, labels in ((real, targets), (synthetic, synthetic_targets)):
-        require(
-            len(x) == len(labels), f'class_diversity: {len(x)} images but {len(labels)} targets.'
-        )
+    check_targets('class_diversity', (real, synthetic), (targets, synthetic_targets))
     require(least >= 2, f'class_diversity: least is {least}; a spread needs 2 images.')
     members = [class_members(labels, len(classes)) for labels in (targets, synthetic_targets)]
     rows = []

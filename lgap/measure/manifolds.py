@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from ..core import InputError, require
 from .bootstrap import stratified_weights
-from .distances import check_sets, patient_codes
+from .distances import check_sets, check_targets, patient_codes
 
 # %% ../../nbs/measure/09a_manifolds.ipynb #8d985fdf
 def neighbour_radii(
@@ -111,10 +111,7 @@ def manifold_table(
 ) -> pd.DataFrame:  # class ('all' first), real, synthetic (images), four shares, note
     "Precision, recall, density and coverage, over all images and for each class."
     sets = check_sets('manifold_table', real, synthetic, least=1)
-    for x, labels in zip(sets, (targets, synthetic_targets)):
-        require(
-            len(x) == len(labels), f'manifold_table: {len(x)} images but {len(labels)} targets.'
-        )
+    check_targets('manifold_table', sets, (targets, synthetic_targets))
     members = [class_members(labels, len(classes)) for labels in (targets, synthetic_targets)]
     pairs = [(np.arange(len(sets[0])), np.arange(len(sets[1]))), *zip(*members)]
     rows = [_row(sets, [groups, synthetic_groups], pair, k) for pair in pairs]
