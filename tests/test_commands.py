@@ -16,6 +16,7 @@ from stopping import stopping, wait_until_stopped
 
 from lgap.report import reproduce
 from lgap.report.record import read_record
+from lgap.study.profiles import load_profile
 
 TABLE = tuple(f'table1_{name}' for name in ('gap.csv', 'gap.md', 'gap.tex'))
 NAMES = ('means.csv', 'means.md', 'means.tex', 'probes.csv', 'first.csv', 'first.png', 'first.svg')
@@ -154,8 +155,9 @@ def report(smoked, tmp_path_factory):
     runs = set(smoked('table1_gap') and (smoked.cache / 'runs').glob('*.safetensors'))
     folder = tmp_path_factory.mktemp('report')
     values = smoke_job('report_autoencoder', smoked.home).values
-    demo = ['n_images', 'size', 'n_folds', 'epochs', 'bs', 'n_boot', 'levels', 'cache', 'n_jobs']
-    given = [word for name in demo for word in ('-p', f'{name}={values[name]}')]
+    smoke = set(load_profile('smoke').values) - {'benchmarks', 'autoencoders', 'max_folds'}
+    given = [word for name in smoke for word in ('-p', f'{name}={values[name]}')]
+    given += ['-p', f'cache={values["cache"]}', '-p', f'n_jobs={values["n_jobs"]}']
     pair = ['--ae', 'flux2-mini', '--benchmark', 'phantom-us', '--against', 'sd-mini']
     line = ['lgap_diagnose', *pair, '--folds', '1', '--out', str(folder / 'r'), *given]
     passed, said = fresh.run(folder / 'log', fresh.console, *line)
