@@ -22,7 +22,7 @@ from .realism import Looked, look, rare_classes, realism_row
 from .steering import Guides, draw, image_networks
 from ..measure.distances import kid
 
-# %% ../../nbs/generate/08e_generation.ipynb #601a4b29
+# %% ../../nbs/generate/08e_generation.ipynb #d3d98931
 JUDGE_SEED = 77  # of the judge's first network; guides have the seeds of the study
 
 
@@ -30,6 +30,7 @@ def judge_of(material: Material) -> Judge:
     "The judge: networks of another architecture, on images of their own role."
     plan = material.plan
     how = dict(arch='convnext-mini', loss='ce', drw_epoch=0, mask=0.0, epochs=plan.judge_epochs)
+    how |= dict(lr=4e-3, schedule='cosine', patience=plan.judge_epochs)
     seeds = range(JUDGE_SEED, JUDGE_SEED + plan.judges)
     tasks = [role_task(material, 'recon', 'judge', seed=seed, **how) for seed in seeds]
     return _made(material, tasks, 'judge')

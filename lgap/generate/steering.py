@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NEEDS', 'BAD', 'latent_tasks', 'latent_classifier', 'shuffled_targets', 'image_networks', 'Guides', 'steer',
-           'weights_digest', 'sample_facts', 'draw']
+           'weights_digest', 'sample_facts', 'draw_both', 'draw']
 
 # %% ../../nbs/generate/08c_steering.ipynb #564637ce
 from collections.abc import Callable
@@ -176,7 +176,7 @@ def steer(
     check_choice(way, ways, 'way of steering')
     return ways[way]()
 
-# %% ../../nbs/generate/08c_steering.ipynb #d3b4fcdb
+# %% ../../nbs/generate/08c_steering.ipynb #50c25292
 def weights_digest(network: torch.nn.Module) -> str:
     "Digest of all weights."
     return digest({name: value.cpu() for name, value in network.state_dict().items()})
@@ -202,14 +202,14 @@ def sample_facts(
     )
 
 
-def draw(
+def draw_both(
     guides: Guides,
     asked: np.ndarray,  # class of each sample, int [n]
     way: str = 'none',
     weight: float = 1.0,
     seed: int = 1000,  # of the noise that samples start from
-) -> torch.Tensor:  # uint8 [n, C, H, W]
-    "Images of classes; those that were drawn before are read."
+) -> dict[str, torch.Tensor]:  # images uint8 [n, C, H, W], latents standardised [n, c, h, w]
+    "Images of classes and their latents; those that were drawn before are read."
     material, config = guides.material, guides.generator.config
     device = pick_device(material.study.machine.device)
 
@@ -220,8 +220,14 @@ def draw(
         shape = (config.channels, config.side, config.side)
         z = sample(guided, y, shape, material.plan.sampler, seed, bs=64)
         channels = material.encoded.load('recon', [0]).shape[1]
-        return dict(images=byte_images(guides.generator.images(z, material.ae, channels)))
+        images = byte_images(guides.generator.images(z, material.ae, channels))
+        return dict(images=images, latents=z.cpu())
 
     facts = sample_facts(guides, way, weight, asked, seed)
     name = f'{material.label.replace("/", "-")}-{digest(facts)}.safetensors'
-    return cached_tensors(material.study.machine.home / 'samples' / name, facts, make)['images']
+    return cached_tensors(material.study.machine.home / 'samples' / name, facts, make)
+
+
+def draw(*args, **kwargs) -> torch.Tensor:  # uint8 [n, C, H, W]
+    "The images of `draw_both`, with its arguments."
+    return draw_both(*args, **kwargs)['images']
