@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 
 from ..autoencoders.families import Flux2Autoencoder
 from ..autoencoders.registry import designs, embedded_autoencoder
@@ -129,3 +130,9 @@ def case_call(
         return torch.autograd.grad(log_p.sum(), z)[0]
 
     return guide if case.use == 'guide' else classify
+
+
+@patch
+def call(self: Case) -> Callable:  # see `case_call`
+    "What is measured; a case of another kind has a `call` of its own."
+    return case_call(self)

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from ..core import InputError, pick_device, require
-from .cases import Case, case_call
+from .cases import Case
 
 # %% ../../nbs/measure/08_efficiency.ipynb #073f7297
 def time_calls(
@@ -100,7 +100,7 @@ def measure_here(
     "Measure one case in this process."
     gpu = pick_device(case.device).type == 'cuda'
     before = held_bytes(gpu)
-    call = case_call(case)
+    call = case.call()
     forget_peak(gpu)
     times = time_calls(call, seconds, warmup, torch.cuda.synchronize if gpu else None)
     peak = peak_bytes(gpu)
