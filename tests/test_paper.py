@@ -178,7 +178,7 @@ def channel_rank(folder: Path) -> float:
 def test_efficiency_is_measured_once(smoked, tmp_path):
     files = smoked('table4_efficiency')
     measured = {p: p.stat().st_mtime_ns for p in (smoked.cache / 'efficiency').glob('*.json')}
-    assert len(measured) == 1 + 2 * 4
+    assert len(measured) == 1 + 2 * 4 + 2 * 4
     before = files['table4_efficiency.csv'].read_bytes()
     run_smoke('table4_efficiency', smoked.home, tmp_path / 'journal')
     assert {path: path.stat().st_mtime_ns for path in measured} == measured
