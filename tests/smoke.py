@@ -27,6 +27,7 @@ MADE = dict(  # notebook -> kinds of the files that carry its name
     fig7_diagnostics=FIGURE | TABLE,
     figs1_null=FIGURE | {'.csv'},
     figs2_convergence=FIGURE | {'.csv'},
+    train_generators=FIGURE | {'.csv'},
     fig8_generation=FIGURE | {'.csv'},
     table5_generation=TABLE,
     table6_augmentation=TABLE,

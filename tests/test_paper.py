@@ -185,6 +185,16 @@ def test_efficiency_is_measured_once(smoked, tmp_path):
     assert files['table4_efficiency.csv'].read_bytes() == before
 
 
+def test_guided_sampling_is_measured_whole(smoked):
+    "Every way of steering, beside the unsteered sampling of the same networks."
+    df = smoked.csv('table4_efficiency', 'table4_guided')
+    assert len(df) == 2 * 4 and (df.steps == 2).all()
+    assert (df[df.way == 'none'].slower == 1).all()
+    none = df[df.way == 'none'].set_index('decoder').throughput
+    assert differ(none[df.decoder].to_numpy() / df.throughput, df.slower) < 1e-3
+    assert (df.bytes > 0).all()
+
+
 QUOTIENTS = dict(
     throughput_ratio=('latent_throughput', 'image_throughput'),
     memory_ratio=('image_bytes', 'latent_bytes'),

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FAMILIES_ASKED', 'NEGLIGIBLE', 'ScrambledView', 'ScrambledViews', 'scrambled', 'Dose', 'classifier_results',
-           'dose_arms', 'dose_of', 'dose_table', 'slopes', 'dose_slope', 'family_doses', 'dose_verdict']
+           'dose_arms', 'train_doses', 'dose_of', 'dose_table', 'slopes', 'dose_slope', 'family_doses', 'dose_verdict']
 
-# %% ../../nbs/generate/12_doses.ipynb #427cd773
+# %% ../../nbs/generate/12_doses.ipynb #735a6d22
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..core import digest
 from .arms import fill_tail, synthetic_pool
 from .augmentation import Arm, train_arms
 from .generation import Court
-from .material import Material, generator_run, role_task, train_generators
+from .material import Material, generator_run, role_task, train_generators, train_many
 from .realism import look
 from lgap.generate.scrambles import (
     Scramble,
@@ -137,7 +137,16 @@ def dose_arms(
         Arm(f'R+S {name}', percent, train, *added(wanted)),
     ]
 
-# %% ../../nbs/generate/12_doses.ipynb #1bd095d9
+# %% ../../nbs/generate/12_doses.ipynb #bdf26e9f
+def train_doses(
+    material: Material,  # the plain one
+    scrambles: list[str],
+):
+    "Train what is missing of the generators of all doses, side by side."
+    changed = [scrambled(material, name) for name in scrambles]
+    train_many([(one, generator_run(one)) for one in changed])
+
+
 def dose_of(
     material: Material,  # the plain one
     court: Court,  # of its judge

@@ -137,7 +137,7 @@ def chosen_weight(
         return float(curve.weight.min())
     return float(near.loc[near.fidelity.idxmax()].weight)
 
-# %% ../../nbs/generate/08e_generation.ipynb #9280bc28
+# %% ../../nbs/generate/08e_generation.ipynb #22d8922f
 WEIGHT_OF = {  # way -> the way whose weight it takes
     'latent uncalibrated': 'latent',
     'latent shuffled': 'latent',
@@ -151,9 +151,10 @@ def chosen_weights(
     selector: Judge,
     ways: list[str],
     weights: list[float],
+    n: int = 200,  # samples of each weight
 ) -> tuple[dict[str, float], pd.DataFrame]:  # way -> weight, and the curves of the selector
     "The weight of each way, by the selector on its own samples."
-    court = court_of(guides.material, selector, 'judge')
+    court = court_of(guides.material, selector, 'judge', n)
     none = steering_curve(guides, court, 'none', [0.0])
     curves, found = [none], dict.fromkeys(PLAIN, 0.0)
     for way in [way for way in ways if way not in PLAIN and way not in WEIGHT_OF]:

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['Plan', 'Material', 'load_roles', 'encode_roles', 'open_material', 'role_task', 'trained', 'train_latents',
-           'generator_run', 'generator_job', 'train_generators', 'reader_of']
+           'generator_run', 'generator_job', 'train_many', 'train_generators', 'training_curve', 'reader_of']
 
-# %% ../../nbs/generate/08b_material.ipynb #cd8e2880
+# %% ../../nbs/generate/08b_material.ipynb #c6a4efdf
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ..autoencoders.registry import autoencoder_id
@@ -29,12 +30,13 @@ from ..study.study import Study
 from ..sweep.sweep import Task
 from ..sweep.workers import Failed, cpu_threads, map_jobs
 
-# %% ../../nbs/generate/08b_material.ipynb #798ef53a
+# %% ../../nbs/generate/08b_material.ipynb #77afd5a5
 @dataclass(frozen=True)
 class Plan:
     "How generators are trained, sampled and judged; `InputError` for numbers that mean nothing."
 
-    steps: int = 1500  # optimiser steps of a generator
+    steps: int = 4000  # optimiser steps of a generator
+    widths: tuple[int, int] = (96, 128)  # channels of the two levels of its network
     bs: int = 64  # latents a step
     lr: float = 1e-3  # of AdamW, at its peak
     seeds: int = 1  # generators, with seeds from the study's on
@@ -142,7 +144,7 @@ def trained(
     run_tasks(material.study, tasks, keep=runs)
     return [store.read(run, weights=True) for run in runs]
 
-# %% ../../nbs/generate/08b_material.ipynb #5c243ec6
+# %% ../../nbs/generate/08b_material.ipynb #0c297eb3
 def train_latents(
     material: Material,
     views: int,
@@ -160,7 +162,7 @@ def generator_run(
     "The settings of one generator."
     study, plan = material.study, material.plan
     views = min(2, max(1, study.recipe.views))
-    settings = dict(steps=plan.steps, bs=plan.bs, lr=plan.lr, views=views)
+    settings = dict(steps=plan.steps, bs=plan.bs, lr=plan.lr, widths=plan.widths, views=views)
     return GeneratorRun(
         material.roles.bench.name,
         material.name,
@@ -188,32 +190,55 @@ def generator_job(
     note('done', journal, seconds=time.time() - start, **facts)
     return done
 
-# %% ../../nbs/generate/08b_material.ipynb #7c3e41e8
+# %% ../../nbs/generate/08b_material.ipynb #d7ac8d8d
+def _job(material: Material, run: GeneratorRun, alone: bool) -> tuple:
+    "Arguments of `generator_job`; one that is alone has all threads, and a bar."
+    machine, targets = material.study.machine, material.targets[material.roles.train]
+    where = dict(home=machine.home / 'generators', device=machine.device)
+    where |= dict(save_every=material.plan.save_every, progress=machine.progress and alone)
+    threads = torch.get_num_threads() if alone else 1
+    journal = str(journal_folder()) if journal_folder() else None
+    latents = train_latents(material, run.views)
+    return run, latents, targets, len(material.classes), where, threads, journal
+
+
+def train_many(
+    pairs: list[tuple[Material, GeneratorRun]],  # all of one study
+) -> list[Generator]:
+    "Train what is missing of some generators; `InputError` with the reason when one fails."
+    machine = pairs[0][0].study.machine
+    alone = min(machine.workers(), len(pairs)) == 1
+    jobs = [_job(*pair, alone) for pair in pairs]
+    done = {}
+    for index, outcome in map_jobs(generator_job, jobs, machine):
+        failed = isinstance(outcome, Failed)
+        require(not failed, f'{pairs[index][1].label}: {outcome.reason if failed else ""}')
+        done[index] = outcome
+    found = []
+    for number, (material, run) in enumerate(pairs):
+        about = material.classes, autoencoder_id(material.ae)
+        found.append(generator_of(run, done[number], jobs[number][1], *about))
+    return found
+
+
 def train_generators(
     material: Material,
     runs: list[GeneratorRun],
 ) -> list[Generator]:
-    "Train what is missing of some generators; `InputError` with the reason when one fails."
-    machine = material.study.machine
-    alone = min(machine.workers(), len(runs)) == 1
-    where = dict(home=machine.home / 'generators', device=machine.device)
-    where |= dict(save_every=material.plan.save_every, progress=machine.progress and alone)
-    threads = torch.get_num_threads() if alone else 1
-    targets = material.targets[material.roles.train]
-    journal = str(journal_folder()) if journal_folder() else None
-    jobs = []
-    for run in runs:
-        latents = train_latents(material, run.views)
-        jobs.append((run, latents, targets, len(material.classes), where, threads, journal))
-    done = {}
-    for index, outcome in map_jobs(generator_job, jobs, machine):
-        failed = isinstance(outcome, Failed)
-        require(not failed, f'{runs[index].label}: {outcome.reason if failed else ""}')
-        done[index] = outcome
-    about = material.classes, autoencoder_id(material.ae)
-    return [generator_of(run, done[k], jobs[k][1], *about) for k, run in enumerate(runs)]
+    "`train_many` on one material."
+    return train_many([(material, run) for run in runs])
 
-# %% ../../nbs/generate/08b_material.ipynb #d0010a00
+# %% ../../nbs/generate/08b_material.ipynb #066aef29
+def training_curve(
+    material: Material,
+    run: GeneratorRun,  # one that has been trained
+) -> pd.DataFrame:  # generator, step, loss
+    "The running mean of the loss along the training."
+    done = generator_job(*_job(material, run, alone=False))
+    name = f'{material.label}, seed {run.seed}'
+    return pd.DataFrame(done['history']).assign(generator=name)
+
+# %% ../../nbs/generate/08b_material.ipynb #9a20ac14
 def reader_of(
     material: Material,
     space: str,  # 'image' or 'recon'

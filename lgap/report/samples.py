@@ -208,7 +208,7 @@ def generate_images(
     about = dict(autoencoder=material.name, benchmark=study.data.benchmarks[0], run=asdict(run))
     return write_images(material, order, draw_order(guides, order), about, out)
 
-# %% ../../nbs/report/08_samples.ipynb #59e2b534
+# %% ../../nbs/report/08_samples.ipynb #058ae2f5
 def command_study(
     ae: str,
     benchmark: str,
@@ -229,7 +229,7 @@ def lgap_generate(
     way: str = 'none',  # of steering: none, classifier-free, latent, image, ...
     weight: float = 1.0,  # of guidance
     guide: str = '',  # folder of a noise-conditioned classifier of latents that steers
-    steps: int = 1500,  # optimiser steps of the generator, if it is not trained yet
+    steps: int = 4000,  # optimiser steps of the generator, if it is not trained yet
     seed: int = 0,  # of the samples
     p: Short('name=value of the study, such as size=64', str, action='append') = None,
 ) -> int:  # exit status
