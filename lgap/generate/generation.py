@@ -105,7 +105,7 @@ def court_of(
         rare_classes(counts),
     )
 
-# %% ../../nbs/generate/08e_generation.ipynb #d7e290f4
+# %% ../../nbs/generate/08e_generation.ipynb #febc7407
 def steering_curve(
     guides: Guides,
     court: Court,
@@ -124,12 +124,12 @@ def steering_curve(
     return pd.DataFrame(rows)
 
 
-FARTHER = 1.5  # times the kernel distance without guidance that guidance may cost
+FARTHER = 1.5  # times the distance that it may have without guidance
 
 
 def chosen_weight(
     curve: pd.DataFrame,  # of `steering_curve`, by the selector
-    none: float,  # kernel distance without guidance
+    none: float,  # upper end of the interval of the kernel distance without guidance
 ) -> float:
     "The weight of the largest fidelity among those near enough, else the smallest."
     near = curve[curve.kid <= FARTHER * none]
@@ -137,7 +137,7 @@ def chosen_weight(
         return float(curve.weight.min())
     return float(near.loc[near.fidelity.idxmax()].weight)
 
-# %% ../../nbs/generate/08e_generation.ipynb #22d8922f
+# %% ../../nbs/generate/08e_generation.ipynb #e341b4e8
 WEIGHT_OF = {  # way -> the way whose weight it takes
     'latent uncalibrated': 'latent',
     'latent shuffled': 'latent',
@@ -159,12 +159,12 @@ def chosen_weights(
     curves, found = [none], dict.fromkeys(PLAIN, 0.0)
     for way in [way for way in ways if way not in PLAIN and way not in WEIGHT_OF]:
         curves.append(steering_curve(guides, court, way, weights))
-        found[way] = chosen_weight(curves[-1], none.kid[0])
+        found[way] = chosen_weight(curves[-1], none.kid_hi[0])
     for way in [way for way in ways if way in WEIGHT_OF]:
         found[way] = found.get(WEIGHT_OF[way], weights[0])
     return found, pd.concat(curves, ignore_index=True)
 
-# %% ../../nbs/generate/08e_generation.ipynb #8e3fdff8
+# %% ../../nbs/generate/08e_generation.ipynb #2a94949f
 def preferred(
     curves: pd.DataFrame,  # of `chosen_weights`
     weights: dict[str, float],  # likewise
@@ -172,7 +172,7 @@ def preferred(
     "The way of the largest fidelity among those near enough, at its weight; else no guidance."
     at = curves[[weights.get(row.way) == row.weight for row in curves.itertuples()]]
     none = at[at.way == 'none'].iloc[0]
-    near = at[(at.kid <= FARTHER * none.kid) | (at.way == 'none')]
+    near = at[(at.kid <= FARTHER * none.kid_hi) | (at.way == 'none')]
     best = near.loc[near.fidelity.idxmax()]
     return str(best.way), float(best.weight)
 

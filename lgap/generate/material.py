@@ -6,7 +6,7 @@
 __all__ = ['Plan', 'Material', 'load_roles', 'encode_roles', 'open_material', 'role_task', 'trained', 'train_latents',
            'generator_run', 'generator_job', 'train_many', 'train_generators', 'training_curve', 'reader_of']
 
-# %% ../../nbs/generate/08b_material.ipynb #c6a4efdf
+# %% ../../nbs/generate/08b_material.ipynb #1206fcaf
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,6 +18,7 @@ import torch
 from ..autoencoders.registry import autoencoder_id
 from ..autoencoders.wrapper import Autoencoder
 from ..core import digest, require
+from .denoiser import check_widths
 from .generator import Generator, generator_of
 from .roles import Roles, benchmark_roles
 from .run import GeneratorRun
@@ -30,7 +31,7 @@ from ..study.study import Study
 from ..sweep.sweep import Task
 from ..sweep.workers import Failed, cpu_threads, map_jobs
 
-# %% ../../nbs/generate/08b_material.ipynb #77afd5a5
+# %% ../../nbs/generate/08b_material.ipynb #8ebb6f51
 @dataclass(frozen=True)
 class Plan:
     "How generators are trained, sampled and judged; `InputError` for numbers that mean nothing."
@@ -47,7 +48,8 @@ class Plan:
     save_every: int = 250  # steps between two checkpoints
 
     def __post_init__(self):
-        for name in ('seeds', 'judges', 'judge_epochs', 'n_samples'):
+        check_widths(self.widths)
+        for name in ('steps', 'bs', 'seeds', 'judges', 'judge_epochs', 'n_samples'):
             value = getattr(self, name)
             require(value >= 1, f'{name} is {value}; give 1 or more.')
 
