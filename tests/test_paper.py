@@ -16,7 +16,16 @@ from lgap.study.methods import controls, methods
 from lgap.study.profiles import load_profile, profile_files
 
 PAPER = {path.stem for path in (ROOT / 'nbs' / 'paper').glob('*.ipynb')}
-PROFILES = ['smoke', 'demo', 'generate', 'generate_real', 'generate_gpu', 'full', 'published']
+PROFILES = [
+    'smoke',
+    'demo',
+    'generate',
+    'generate_curves',
+    'generate_real',
+    'generate_gpu',
+    'full',
+    'published',
+]
 PROFILES += ['real', 'medmnist', 'paper', 'h200']
 CLOSE = 2e-6  # tables keep six digits
 
