@@ -240,7 +240,7 @@ def without_links(path):
 
 def test_no_kernel_is_started(root, tmp_path):
     "The kept outputs are shown."
-    figures = [path.relative_to(root) for path in (root / 'figures/demo').glob('*.png')]
+    figures = [path.relative_to(root) for path in (root / 'figures').glob('*/*.png')]
     for name in ('settings.ini', 'README.md', 'data/README.md', *figures):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, tmp_path / name)
