@@ -106,6 +106,18 @@ def result(self: Training) -> dict:  # see `train_run`
     return out
 
 # %% ../../nbs/classifiers/08_training.ipynb #66d6ce9b
+@patch
+def fit(self: Training) -> dict:  # see `train_run`
+    "Epoch after epoch until the training is over, then the test; it has begun already."
+    for epoch in range(self.run.epochs):
+        self.reweight(epoch)
+        self.net.train()
+        total = sum(self.step(idx) for idx in self.orders())
+        if self.end_epoch(epoch, total):
+            break
+    return self.result()
+
+
 def train_run(
     run: Run,
     latents: torch.Tensor,  # uint8 images or float latents, views stacked [V N, C, H, W]
@@ -119,11 +131,4 @@ def train_run(
 ) -> dict:  # index, logits and metrics (test), noisy, history, state, stats, everywhere, seen
     "Train and test one run; deterministic given its arguments and the machine."
     training = Training(run, latents, targets, fold, n_classes, device)
-    training.begin(teacher, weights, trunk)
-    for epoch in range(run.epochs):
-        training.reweight(epoch)
-        training.net.train()
-        total = sum(training.step(idx) for idx in training.orders())
-        if training.end_epoch(epoch, total):
-            break
-    return training.result()
+    return training.begin(teacher, weights, trunk).fit()

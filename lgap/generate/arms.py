@@ -183,21 +183,16 @@ def copy_pool(
         z = generator.standardise(material.encoded.load('latent', index).float())
         z = z + sigma * torch.randn(z.shape, generator=gen)
         y = torch.full((many,), k)
+        clean = []
         with torch.no_grad():
-            clean = [generator.denoiser.estimate(*pair) for pair in _levels(z, sigma, y)]
-        channels = material.encoded.load('recon', [0]).shape[1]
-        return byte_images(generator.images(torch.cat(clean), material.ae, channels))
+            for part, classes in zip(z.split(256), y.split(256)):
+                clean.append(generator.denoiser.estimate(part, sigma, classes))
+        return byte_images(generator.images(torch.cat(clean), material.ae, material.shape[0]))
 
     def pool(wanted):
         return _each_class(draw_class, wanted)
 
     return pool
-
-
-def _levels(z: torch.Tensor, sigma: float, y: torch.Tensor, bs: int = 256):
-    "Arguments of a denoiser, batch by batch."
-    for part, classes in zip(z.split(bs), y.split(bs)):
-        yield part, sigma, classes
 
 
 def new_pool(material: Material) -> Pool:

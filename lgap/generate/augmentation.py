@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from fastcore.basics import patch
 
 from ..classifiers.steps import Training
 from ..core import digest, require
@@ -82,7 +81,7 @@ def synthetic_arms(
 ) -> list[Arm]:
     "The arms with added images; `InputError` for a share that is not positive."
     material, train = guides.material, guides.material.roles.train
-    counts = np.bincount(material.targets[train], minlength=len(material.classes))
+    counts = material.counts
     pools = {'R+S': synthetic_pool(guides, way, weight)}
     for which in [which for which in HALVES if which in others]:
         pools[f'R+S {which}'] = half_pool(guides, which, way, weight)
@@ -123,34 +122,19 @@ def arm_task(
 
 # %% ../../nbs/generate/10a_augmentation.ipynb #b879fe1d
 class MixupTraining(Training):
-    "A training whose steps mix pairs of images."
+    "A training whose steps mix pairs of images; `mixup` and `draws` are set by `train_mixup`."
 
-    mixup = MIXUP
+    def inputs(self, idx: torch.Tensor) -> tuple:  # see `Training.inputs`
+        "A batch of pairs, each mixed in the same share."
+        self.share = float(self.draws.beta(self.mixup, self.mixup))
+        self.other = torch.randperm(len(idx), generator=self.host)
+        (batch,) = super().inputs(idx)
+        return (self.share * batch + (1 - self.share) * batch[self.other],)
 
-    def step(self, idx: torch.Tensor) -> torch.Tensor:  # sum of the loss over the batch
-        "Forward, backward and update on a mixed batch."
-        share = float(self.draws.beta(self.mixup, self.mixup))
-        other = torch.randperm(len(idx), generator=self.host)
-        (batch,) = self.inputs(idx)
-        mixed = share * batch + (1 - share) * batch[other]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            logits = self.net(mixed).float()
-        loss = share * self.crit(logits, self.y[idx])
-        loss = loss + (1 - share) * self.crit(logits, self.y[idx[other]])
-        return self.update(loss) * len(idx)
-
-
-@patch
-def update(self: MixupTraining, loss: torch.Tensor) -> torch.Tensor:  # the loss, detached
-    "Backward, update, average."
-    loss.backward()
-    self.opt.step()
-    self.opt.zero_grad(set_to_none=True)
-    if self.sched:
-        self.sched.step()
-    if self.average:
-        self.average.update_parameters(self.net)
-    return loss.detach()
+    def loss(self, logits: torch.Tensor, idx: torch.Tensor) -> torch.Tensor:  # a number
+        "The losses of both images, mixed in that share."
+        one, other = super().loss(logits, idx), super().loss(logits, idx[self.other])
+        return self.share * one + (1 - self.share) * other
 
 
 def train_mixup(
@@ -161,15 +145,9 @@ def train_mixup(
     "Train one run on mixed pairs; deterministic given its arguments and the machine."
     run = task.run
     data = space_tensor(task.encoded, run.space, run.views)
-    training = MixupTraining(run, data, task.targets, task.fold, task.n_classes, device).begin()
+    training = MixupTraining(run, data, task.targets, task.fold, task.n_classes, device)
     training.mixup, training.draws = mixup, np.random.default_rng(run.seed)
-    for epoch in range(run.epochs):
-        training.reweight(epoch)
-        training.net.train()
-        total = sum(training.step(idx) for idx in training.orders())
-        if training.end_epoch(epoch, total):
-            break
-    return training.result()
+    return training.begin().fit()
 
 # %% ../../nbs/generate/10a_augmentation.ipynb #30ef8150
 def mixup_job(

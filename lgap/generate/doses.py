@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from ..autoencoders.encoded_views import EncodedViews
+from ..autoencoders.registry import autoencoder_id
 from ..core import digest
 from .arms import fill_tail, synthetic_pool
 from .augmentation import Arm, train_arms
@@ -24,8 +25,8 @@ from lgap.generate.scrambles import (
     Scramble,
     ScrambledAutoencoder,
     ScrambleMap,
-    latent_statistics,
-    maps_code,
+    check_exact,
+    leaves_of,
 )
 from .steering import Guides, draw
 from ..measure.distances import kid
@@ -55,8 +56,7 @@ class ScrambledViews:
 
     plain: EncodedViews
     h: ScrambleMap
-    scramble: str  # name
-    key: str  # digest of images, autoencoder, map and code
+    key: str  # digest of images, autoencoder and map
 
     @property
     def n(self) -> int:
@@ -81,16 +81,13 @@ def scrambled(
     material: Material,
     scramble: str,  # such as 'permute-50'
 ) -> Material:
-    "The same images in scrambled latents; `InputError` for an unknown scramble."
-    kind, ae = Scramble.parse(scramble), material.ae
+    "The same images in scrambled latents; `InputError` unless the scramble is exact."
     side = material.encoded.load('latent', [0]).shape[-1]
-    statistics = latent_statistics(ae, side)
-    h = ScrambleMap(kind, *statistics, side)
-    key = digest([material.encoded.key, kind.name, maps_code()])
-    views = ScrambledViews(material.encoded, h, kind.name, key)
-    name = f'{material.name}~{kind.name}'
-    changed = ScrambledAutoencoder(ae, kind, side, statistics)
-    part = Part(material.part.bench, material.part.images, {name: views}, {name: changed}, [])
+    ae = ScrambledAutoencoder(material.ae, Scramble.parse(scramble), side)
+    check_exact(material.ae, ae, leaves_of(side * material.ae.spec.factor)[:8])
+    key = digest([material.encoded.key, autoencoder_id(ae)])
+    views, name = ScrambledViews(material.encoded, ae.net.h, key), f'{material.name}~{scramble}'
+    part = Part(material.part.bench, material.part.images, {name: views}, {name: ae}, [])
     return Material(material.study, material.plan, material.roles, part, name)
 
 # %% ../../nbs/generate/12_doses.ipynb #4f74c0eb
@@ -128,7 +125,7 @@ def dose_arms(
 ) -> list[Arm]:  # S, and R+S
     "Generated images alone, and added to real ones."
     material, train = guides.material, guides.material.roles.train
-    counts = np.bincount(material.targets[train], minlength=len(material.classes))
+    counts = material.counts
     alone, added = synthetic_pool(guides, seed=6000), synthetic_pool(guides)
     wanted = fill_tail(counts, round(len(train) * percent / 100))
     name = material.name

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['JUDGE_SEED', 'FARTHER', 'WEIGHT_OF', 'PLAIN', 'judge_of', 'selector_of', 'Court', 'some', 'look_at', 'court_of',
-           'steering_curve', 'chosen_weight', 'chosen_weights', 'preferred', 'noise_images', 'reference_rows',
-           'generation_table', 'goes_on']
+           'curve_row', 'steering_curve', 'chosen_weight', 'chosen_weights', 'preferred', 'noise_images',
+           'reference_rows', 'generation_table', 'goes_on']
 
 # %% ../../nbs/generate/08e_generation.ipynb #3ebde79d
 from dataclasses import dataclass
@@ -96,16 +96,29 @@ def court_of(
 ) -> Court:
     "What a judge needs to say how real images are."
     n, train = n or material.plan.n_samples, material.roles.train
-    counts = np.bincount(material.targets[train], minlength=len(material.classes))
     return Court(
         judge,
         look_at(material, judge, some(getattr(material.roles, role), n)),
         look_at(material, judge, train),
         some(train, n),
-        rare_classes(counts),
+        rare_classes(material.counts),
     )
 
 # %% ../../nbs/generate/08e_generation.ipynb #febc7407
+def curve_row(
+    court: Court,
+    way: str,  # or another name of the set
+    weight: float,
+    found: Looked,
+    n_boot: int = 200,
+) -> dict:  # way, weight, fidelity, kid and its interval
+    "A point of a curve: class fidelity and kernel distance of one set of images."
+    sets = court.real.features, found.features
+    near = kid(*sets, court.real.groups, found.groups, n_boot=n_boot)
+    row = dict(way=way, weight=weight, fidelity=fidelity(found.said, found.asked))
+    return row | dict(kid=near['kid'], kid_lo=near['lo'], kid_hi=near['hi'])
+
+
 def steering_curve(
     guides: Guides,
     court: Court,
@@ -113,14 +126,12 @@ def steering_curve(
     weights: list[float],
     n_boot: int = 200,
     seed: int = 2000,  # of the samples
-) -> pd.DataFrame:  # way, weight, fidelity, tail, kid and their intervals
+) -> pd.DataFrame:  # rows of `curve_row`
     "Class fidelity and kernel distance along the weight."
     rows, asked = [], guides.material.targets[court.floor]
     for weight in weights:
         found = look(court.judge, draw(guides, asked, way, weight, seed), asked)
-        near = kid(court.real.features, found.features, court.real.groups, n_boot=n_boot)
-        row = dict(way=way, weight=weight, kid=near['kid'], kid_lo=near['lo'], kid_hi=near['hi'])
-        rows.append(row | dict(fidelity=fidelity(found.said, asked)))
+        rows.append(curve_row(court, way, weight, found, n_boot))
     return pd.DataFrame(rows)
 
 
@@ -186,8 +197,7 @@ def noise_images(
     "Images of latents that are nothing but noise, with the deviation of real ones."
     shape = (n, generator.config.channels, generator.config.side, generator.config.side)
     z = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.5
-    channels = material.encoded.load('recon', [0]).shape[1]
-    return byte_images(generator.images(z, material.ae, channels))
+    return byte_images(generator.images(z, material.ae, material.shape[0]))
 
 
 def reference_rows(

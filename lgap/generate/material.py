@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['Plan', 'Material', 'load_roles', 'encode_roles', 'open_material', 'role_task', 'trained', 'train_latents',
-           'generator_run', 'generator_job', 'train_many', 'train_generators', 'training_curve', 'reader_of']
+           'generator_run', 'generator_job', 'train_many', 'train_generators', 'training_curve']
 
 # %% ../../nbs/generate/08b_material.ipynb #1206fcaf
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -83,6 +83,16 @@ class Material:
     def classes(self) -> tuple:
         "Class names."
         return self.roles.bench.classes
+
+    @property
+    def counts(self) -> np.ndarray:  # int [K]
+        "Training images of each class."
+        return np.bincount(self.targets[self.roles.train], minlength=len(self.classes))
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        "Channels and side of the images, as they are reconstructed."
+        return tuple(self.encoded.load('recon', [0]).shape[1:3])
 
     @property
     def label(self) -> str:
@@ -239,16 +249,3 @@ def training_curve(
     done = generator_job(*_job(material, run, alone=False))
     name = f'{material.label}, seed {run.seed}'
     return pd.DataFrame(done['history']).assign(generator=name)
-
-# %% ../../nbs/generate/08b_material.ipynb #9a20ac14
-def reader_of(
-    material: Material,
-    space: str,  # 'image' or 'recon'
-) -> Callable:  # index array -> uint8 [n, C, H, W]
-    "Images of a role as they are, or reconstructed."
-    encoded = material.part.images if space == 'image' else material.encoded
-
-    def read(index):
-        return encoded.load(space, index)
-
-    return read

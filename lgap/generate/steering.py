@@ -7,8 +7,7 @@ __all__ = ['WAYS', 'NEEDS', 'BAD', 'latent_tasks', 'latent_classifier', 'shuffle
            'check_ways', 'steer', 'weights_digest', 'sample_facts', 'draw_both', 'draw']
 
 # %% ../../nbs/generate/08c_steering.ipynb #c60f4c7c
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -75,10 +74,11 @@ def image_networks(
     tasks: list[Task],  # of reconstructions
 ) -> list[ImageClassifier]:
     "Classifiers of reconstructions, trained where they are missing."
-    shape = material.encoded.load('recon', [0]).shape[1:3]
     results = trained(material, tasks)
     pairs = zip(tasks, results)
-    return [ImageClassifier(task.run, done, material.classes, shape) for task, done in pairs]
+    return [
+        ImageClassifier(task.run, done, material.classes, material.shape) for task, done in pairs
+    ]
 
 # %% ../../nbs/generate/08c_steering.ipynb #7eef3806
 WAYS = (
@@ -102,6 +102,7 @@ class Guides:
 
     material: Material
     generator: Generator
+    _fitted: dict = field(default_factory=dict)  # classifier -> its temperatures
 
     @cached_property
     def worse(self) -> Generator:
@@ -132,7 +133,12 @@ class Guides:
         return image_networks(self.material, [task])[0]
 
     def temperatures(self, clf: LatentClassifier) -> Temperatures:
-        "Those of a classifier, fitted to the latents that stopped its training."
+        "Those of a classifier, fitted once to the latents that stopped its training."
+        if clf not in self._fitted:
+            self._fitted[clf] = self._fit(clf)
+        return self._fitted[clf]
+
+    def _fit(self, clf: LatentClassifier) -> Temperatures:
         index = self.material.roles.val
         device = clf.mean.device
         latents = self.material.encoded.load('latent', index).float().to(device)
@@ -156,18 +162,18 @@ def check_ways(
         check_weight(weight)
 
 
-def _latent(guides: Guides, weight: float, base: Callable, honest: bool = True) -> Guided:
-    "Guidance by the classifier of latents."
-    clf = guides.latent
+def _latent(
+    guides: Guides,
+    clf: LatentClassifier,
+    weight: float,
+    alone: bool = False,  # over the denoiser of no class
+    honest: bool = True,  # at its temperatures
+) -> Guided:
+    "Guidance by a classifier of latents."
+    denoiser = guides.generator.denoiser
+    base = unconditional(denoiser) if alone else conditional(denoiser)
     temperatures = guides.temperatures(clf) if honest else None
     return latent_guide(guides.generator, base, clf, weight, temperatures)
-
-
-def _shuffled(guides: Guides, weight: float) -> Guided:
-    "Guidance by the classifier that learnt labels in random order."
-    clf, denoiser = guides.shuffled, guides.generator.denoiser
-    temperatures = guides.temperatures(clf)
-    return latent_guide(guides.generator, conditional(denoiser), clf, weight, temperatures)
 
 
 def _image(guides: Guides, weight: float) -> Guided:
@@ -183,16 +189,15 @@ def steer(
 ) -> Guided:
     "A denoiser that draws in one way; `InputError` for an unknown way or a weight below 0."
     denoiser = guides.generator.denoiser
-    asked, free = conditional(denoiser), unconditional(denoiser)
     ways = {
-        'none': lambda: asked,
-        'unconditional': lambda: free,
+        'none': lambda: conditional(denoiser),
+        'unconditional': lambda: unconditional(denoiser),
         'classifier-free': lambda: classifier_free(denoiser, weight),
         'autoguidance': lambda: autoguide(guides.generator, guides.worse, weight),
-        'latent': lambda: _latent(guides, weight, asked),
-        'latent uncalibrated': lambda: _latent(guides, weight, asked, honest=False),
-        'latent shuffled': lambda: _shuffled(guides, weight),
-        'latent alone': lambda: _latent(guides, weight, free),
+        'latent': lambda: _latent(guides, guides.latent, weight),
+        'latent uncalibrated': lambda: _latent(guides, guides.latent, weight, honest=False),
+        'latent shuffled': lambda: _latent(guides, guides.shuffled, weight),
+        'latent alone': lambda: _latent(guides, guides.latent, weight, alone=True),
         'image': lambda: _image(guides, weight),
     }
     check_choice(way, WAYS, 'way of steering')
@@ -241,9 +246,8 @@ def draw_both(
         guided, y = steer(guides, way, weight), torch.as_tensor(asked, device=device)
         shape = (config.channels, config.side, config.side)
         z = sample(guided, y, shape, material.plan.sampler, seed, bs=64)
-        channels = material.encoded.load('recon', [0]).shape[1]
-        images = byte_images(guides.generator.images(z, material.ae, channels))
-        return dict(images=images, latents=z.cpu())
+        images = guides.generator.images(z, material.ae, material.shape[0])
+        return dict(images=byte_images(images), latents=z.cpu())
 
     facts = sample_facts(guides, way, weight, asked, seed)
     name = f'{material.label.replace("/", "-")}-{digest(facts)}.safetensors'

@@ -31,8 +31,7 @@ def tail_results(
     results: list[dict],  # of one arm
 ) -> list[dict]:
     "Results on the test images of rare classes alone, whose balanced accuracy is their recall."
-    counts = np.bincount(material.targets[material.roles.train], minlength=len(material.classes))
-    rare, out = rare_classes(counts), []
+    rare, out = rare_classes(material.counts), []
     for result in results:
         own = np.isin(material.targets[result['index']], rare)
         parts = {name: np.asarray(result[name])[own] for name in ('index', 'logits')}
