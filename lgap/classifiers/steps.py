@@ -19,7 +19,7 @@ from ..autoencoders.trunk import Trunk
 from .batches import Batches
 from .film import edm_sigmas, sample_sigmas
 from .losses import Criterion, Teacher, soft_loss
-from .network import build, build_behind
+from .network import build, build_behind, strides_over_one_cell
 from .run import Run
 from ..core import has_bf16, pick_device, require, seed_everything
 from ..data.benchmark import Fold
@@ -77,6 +77,12 @@ def make_network(self: Training, weights: dict | None = None, trunk: Trunk | Non
     else:
         net = build(self.run, self.shape[1], self.n_classes, self.shape[-1], weights)
     return net.to(self.device, memory_format=torch.channels_last)
+
+
+@patch
+def fails_in_half(self: Training) -> bool:
+    "Whether this network's gradients are wrong in bfloat16 on this device."
+    return self.device.type == 'cpu' and strides_over_one_cell(self.net, self.shape[1:])
 
 # %% ../../nbs/classifiers/07a_steps.ipynb #e50eaa7f
 @patch(as_prop=True)
@@ -155,6 +161,7 @@ def begin(
     seed_everything(run.seed * 1000 + run.fold)
     self.soft = None if teacher is None else torch.as_tensor(teacher.logits, device=device)
     self.net = self.make_network(weights, trunk)
+    self.half = self.half and not self.fails_in_half()
     self.sigmas = edm_sigmas().to(device)
     self.gen = torch.Generator(device).manual_seed(run.seed)
     self.host = torch.Generator().manual_seed(run.seed)
