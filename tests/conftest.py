@@ -65,3 +65,10 @@ def rng() -> np.random.Generator:
     "Random numbers; a failing test prints what repeats them."
     print(f'LGAP_TEST_SEED={SEED}')
     return np.random.default_rng(SEED)
+
+
+def pytest_collection_modifyitems(items):
+    "Processes share out files, whose tests share what they build; library notebooks singly."
+    for item in items:
+        if item.path.name != 'test_library.py':
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))

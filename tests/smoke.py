@@ -37,6 +37,31 @@ MADE = dict(  # notebook -> kinds of the files that carry its name
     bench_training=FIGURE | TABLE,
     train_autoencoders=FIGURE | TABLE,
 )
+PNG, HTML, TEXT = 'image/png', 'text/html', 'text/markdown'
+SHOWN = dict(  # what a reader must see at least
+    fig1_overview={PNG},
+    table1_gap={HTML, TEXT},
+    fig2_psnr_vs_gap={PNG, TEXT},
+    fig3_reconstructions={PNG},
+    table3_narrowing={HTML},
+    fig4_noise={PNG},
+    table2_persistence={HTML},
+    fig5_decoder={PNG},
+    fig6_learning={PNG},
+    fig7_diagnostics={PNG, HTML},
+    figs1_null={PNG, TEXT},
+    figs2_convergence={PNG, TEXT},
+    train_generators={PNG, TEXT},
+    fig8_generation={PNG, TEXT},
+    table5_generation={HTML, TEXT},
+    table6_augmentation={HTML, TEXT},
+    fig9_ratio={PNG, TEXT},
+    fig10_doses={PNG, TEXT},
+    table4_efficiency={HTML},
+    bench_training={PNG, HTML},
+    train_autoencoders={PNG, HTML},
+    report_autoencoder={PNG, HTML, TEXT},
+)
 
 
 def smoke_job(

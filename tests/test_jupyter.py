@@ -1,4 +1,4 @@
-"Every paper notebook, opened through a Jupyter server and run from top to bottom in its folder."
+"Paper notebooks, opened through a Jupyter server and run from top to bottom in their folder."
 
 import json
 import os
@@ -13,34 +13,18 @@ import nbformat
 import pytest
 import requests
 import websocket
-from smoke import MADE, smoke_job
+from smoke import HTML, MADE, PNG, SHOWN, TEXT, smoke_job
 
 from lgap.study.profiles import paper_dir
 
-PNG, HTML, TEXT = 'image/png', 'text/html', 'text/markdown'
-SHOWN = dict(  # what a reader must see at least
-    fig1_overview={PNG},
-    table1_gap={HTML, TEXT},
-    fig2_psnr_vs_gap={PNG, TEXT},
-    fig3_reconstructions={PNG},
-    table3_narrowing={HTML},
-    fig4_noise={PNG},
-    table2_persistence={HTML},
-    fig5_decoder={PNG},
-    fig6_learning={PNG},
-    fig7_diagnostics={PNG, HTML},
-    figs1_null={PNG, TEXT},
-    figs2_convergence={PNG, TEXT},
-    train_generators={PNG, TEXT},
-    fig8_generation={PNG, TEXT},
-    table5_generation={HTML, TEXT},
-    table6_augmentation={HTML, TEXT},
-    fig9_ratio={PNG, TEXT},
-    fig10_doses={PNG, TEXT},
-    table4_efficiency={HTML},
-    bench_training={PNG, HTML},
-    train_autoencoders={PNG, HTML},
-    report_autoencoder={PNG, HTML, TEXT},
+# A figure that runs nothing, the table that trains, the heaviest of the generators, and the two
+# that the smoke run cannot share. Papermill runs them all.
+OPENED = (
+    'fig1_overview',
+    'table1_gap',
+    'fig8_generation',
+    'train_autoencoders',
+    'report_autoencoder',
 )
 
 
@@ -153,11 +137,7 @@ def run_notebook(kernel: Kernel, name: str, values: dict) -> set[str]:  # kinds 
     return kinds
 
 
-def test_every_notebook_is_named():
-    assert set(SHOWN) == {path.stem for path in paper_dir().glob('*.ipynb')}
-
-
-@pytest.mark.parametrize('name', SHOWN)
+@pytest.mark.parametrize('name', OPENED)
 def test_run_all(name, server, smoked, tmp_path):
     "Runs that are there are read; figures and tables go to a folder of their own."
     smoked(name if name in MADE else 'fig7_diagnostics')

@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from smoke import MADE, run_smoke
+from smoke import MADE, SHOWN, run_smoke
 
 from lgap.journal import read_journal
 from lgap.report.plan import plan
@@ -40,6 +41,12 @@ def differ(one, other) -> float:
     return abs(pd.Series(one).to_numpy() - pd.Series(other).to_numpy()).max()
 
 
+def kinds_shown(executed: Path) -> set[str]:
+    "Kinds of the outputs in an executed notebook."
+    cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == 'code']
+    return {kind for cell in cells for output in cell.outputs for kind in output.get('data', {})}
+
+
 # Notebooks and profiles
 @pytest.mark.parametrize('name', MADE)
 def test_smoke(name, smoked):
@@ -48,10 +55,11 @@ def test_smoke(name, smoked):
     assert {path.suffix for path in named} == MADE[name]
     assert {path.parent for path in files.values()} == {smoked.home / 'figures'}
     assert not [path for path in files.values() if path.stat().st_size <= 100]
+    assert SHOWN[name] <= kinds_shown(smoked.home / 'runs' / f'{name}.ipynb')
 
 
 def test_every_notebook_has_a_smoke_run():
-    assert set(MADE) | {'report_autoencoder'} == PAPER
+    assert set(MADE) | {'report_autoencoder'} == PAPER == set(SHOWN)
     assert set(load_profile('smoke').notebooks) == PAPER
 
 
