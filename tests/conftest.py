@@ -3,11 +3,13 @@
 import importlib.util
 import os
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from kernels import use_forked_kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault('HF_HUB_OFFLINE', '1')  # tests need no network
@@ -28,6 +30,14 @@ def load_tool(name: str) -> ModuleType:
 @pytest.fixture(scope='session')
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope='session', autouse=True)
+def forked_kernels():
+    "Kernels that do not wait for imports."
+    with tempfile.TemporaryDirectory(prefix='lgap') as folder:  # addresses must be short
+        use_forked_kernels(Path(folder))
+        yield
 
 
 @pytest.fixture(scope='session')

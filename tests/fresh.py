@@ -18,6 +18,8 @@ CONTEXT.set_forkserver_preload(
     [
         'diffusers.models.autoencoders.autoencoder_kl',
         'diffusers.models.autoencoders.autoencoder_kl_flux2',
+        'ipykernel.kernelapp',
+        'ipywidgets',
         'joblib',
         'matplotlib.pyplot',
         'medmnist',

@@ -24,9 +24,9 @@ BESIDE = tuple(f'table1_{name}' for name in NAMES)
 SCRIPT = 'import fresh, sys; fresh.console(*sys.argv[1:])'
 
 
-def words(folder, *more: str, cache=None) -> list[str]:
+def words(folder, *more: str, cache=None, n_jobs: int = 1) -> list[str]:
     "Table 1 of the smoke profile in a folder."
-    places = dict(out_dir=folder / 'figures', cache=cache or folder / 'cache', n_jobs=1)
+    places = dict(out_dir=folder / 'figures', cache=cache or folder / 'cache', n_jobs=n_jobs)
     given = [word for name, value in places.items() for word in ('-p', f'{name}={value}')]
     return ['lgap_reproduce', '--profile', 'smoke', '--only', 'table1_gap', *given, *more]
 
@@ -60,12 +60,12 @@ def kill(root, folder, number: int, group: bool) -> int:  # process that stands 
 
 @pytest.fixture(scope='module')
 def continued(root, tmp_path_factory):
-    "Results of a command that was killed twice, then ended on Dask workers."
+    "Results of a command that was killed twice, then ended on two Dask workers."
     folder, left = tmp_path_factory.mktemp('continued'), []
     try:
         left.append(kill(root, folder, 2, group=False))  # its kernel stands by all the while
         left.append(kill(root, folder, 4, group=True))
-        line = words(folder, '--scheduler', 'dask')
+        line = words(folder, '--scheduler', 'dask', n_jobs=2)
         passed, said = fresh.run(folder / 'log', fresh.console, *line)
     finally:
         for pid in left:
@@ -76,7 +76,7 @@ def continued(root, tmp_path_factory):
 
 
 def test_a_killed_command_continues(continued, smoked):
-    "It ends with the bytes of an undisturbed run."
+    "On two workers it ends with the bytes of an undisturbed run in one process."
     whole = smoked('table1_gap')
     for name in (*TABLE, *BESIDE):
         assert (continued / name).read_bytes() == whole[name].read_bytes(), name

@@ -104,12 +104,6 @@ def test_a_second_run_trains_nothing(smoked, tmp_path):
     assert 'output' in events and 'start' not in events
 
 
-def test_a_clean_cache_and_two_processes_give_the_same_bytes(smoked, tmp_path):
-    run_smoke('table1_gap', tmp_path, n_jobs=2)
-    for name, path in smoked('table1_gap').items():
-        assert (tmp_path / 'figures' / name).read_bytes() == path.read_bytes(), name
-
-
 # Table 1
 def test_table_1(smoked):
     "Gaps add up; points lie in their intervals, which have a width."
