@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAME', 'make_run', 'initial_weights', 'Part', 'fold_tasks', 'study_folds', 'make_part', 'load_study', 'open_study',
-           'Results', 'run_store', 'run_tasks', 'candidate_tasks', 'best_log_score', 'choose', 'gather', 'is_kept',
-           'Ladders', 'run_ladders', 'spaces_of']
+           'Results', 'run_store', 'run_tasks', 'candidate_tasks', 'best_log_score', 'choose', 'is_kept',
+           'run_candidates', 'gather', 'Ladders', 'run_ladders', 'spaces_of']
 
 # %% ../../nbs/study/04_parts.ipynb #80a42119
 from dataclasses import dataclass, replace
@@ -219,25 +219,42 @@ def choose(
     return tried[best] | dict(chosen=best, tried=scores)
 
 # %% ../../nbs/study/04_parts.ipynb #78e9e726
-def gather(
-    study: Study,
-) -> Results:
-    "Run what is missing of a study, choose among candidates and read all results."
-    parts, candidates = open_study(study), study.recipe.candidates
-    tasks = [task for part in parts for task in part.tasks]
-    tried = {task.run: candidate_tasks(task, candidates) for task in tasks}
-    every = [task for found in tried.values() for task in found.values()]
-    keep = [task.run for task in tasks if study.machine.keep and is_kept(task.run)]
-    found = run_tasks(study, every, keep)
-    by_run = {}
-    for run, siblings in tried.items():
-        by_run[run] = choose({text: found[task.run] for text, task in siblings.items()})
-    return Results(parts, by_run)
-
-
 def is_kept(run: Run) -> bool:
     "Whether later parts of a study read the weights: all latent runs, one image run."
     return run.space == 'latent' or (run.space, run.fold) == ('image', 0)
+
+
+def run_candidates(
+    study: Study,
+    asked: dict[Run, tuple[str, ...]],  # run of the study -> the candidates it tries
+    parts: list[Part],
+) -> dict[Run, dict]:  # run of the study -> the result it chose, see `choose`
+    "Train what is missing of all candidates together; each run takes its best."
+    tasks = [task for part in parts for task in part.tasks if task.run in asked]
+    tried = {task.run: candidate_tasks(task, asked[task.run]) for task in tasks}
+    every = [task for found in tried.values() for task in found.values()]
+    keep = [task.run for task in tasks if study.machine.keep and is_kept(task.run)]
+    found = run_tasks(study, every, keep)
+    chosen = {}
+    for run, siblings in tried.items():
+        chosen[run] = choose({text: found[task.run] for text, task in siblings.items()})
+    return chosen
+
+
+def gather(
+    study: Study,
+) -> Results:
+    "The first seed tries all candidates, the others train what it chose; read all results."
+    parts, first = open_study(study), study.data.seed
+    runs = [task.run for part in parts for task in part.tasks]
+    asked = {run: study.recipe.candidates for run in runs if run.seed == first}
+    by_run = run_candidates(study, asked, parts)
+    others = {}
+    for run in runs:
+        if run.seed != first:
+            others[run] = (by_run[replace(run, seed=first)]['chosen'],)
+    by_run |= run_candidates(study, others, parts)
+    return Results(parts, {run: by_run[run] for run in runs})
 
 # %% ../../nbs/study/04_parts.ipynb #568bb1f4
 class Ladders(NamedTuple):
