@@ -77,8 +77,17 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(SEED)
 
 
+# The longest files first, so that no process waits for the other at the end; paper notebooks before
+# the tests that read their results.
+LONG = ('test_paper', 'test_lessons', 'test_commands', 'test_site', 'test_real', 'test_jupyter')
+SINGLY = ('test_lessons', 'test_library')  # tests that share nothing
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
-    "Processes share out files, whose tests share what they build; library notebooks singly."
+    "Processes share out files, whose tests share what they build; some tests singly."
+    order = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
     for item in items:
-        if item.path.name != 'test_library.py':
+        if item.path.stem not in SINGLY:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -19,7 +19,6 @@ CONTEXT.set_forkserver_preload(
         'diffusers.models.autoencoders.autoencoder_kl',
         'diffusers.models.autoencoders.autoencoder_kl_flux2',
         'ipykernel.kernelapp',
-        'ipywidgets',
         'joblib',
         'matplotlib.pyplot',
         'medmnist',

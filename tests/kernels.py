@@ -61,6 +61,12 @@ def obey(line: socket.socket):
     os.killpg(os.getpid(), signal.SIGKILL)  # with what the kernel has started
 
 
+def forget_the_terminal():
+    "What was decided when a package was imported without a kernel; pyplot's backend is an option."
+    for name in ('tqdm.auto', 'tqdm.autonotebook'):
+        sys.modules.pop(name, None)
+
+
 def kernel(line: socket.socket):
     "Target of the process."
     os.setsid()
@@ -72,12 +78,11 @@ def kernel(line: socket.socket):
     paths = filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))
     sys.path[:0] = ['', *paths]
     sys.stdout, sys.stderr = (os.fdopen(stream, 'w', 1, closefd=False) for stream in (1, 2))
-    sys.argv = ['ipykernel_launcher', *asked['arguments']]
+    forget_the_terminal()
+    sys.argv = ['ipykernel_launcher', *asked['arguments'], '--matplotlib=inline']
     threading.Thread(target=obey, args=(line,), daemon=True).start()
-    import matplotlib
     from ipykernel.kernelapp import launch_new_instance
 
-    matplotlib.rcParams['backend'] = 'module://matplotlib_inline.backend_inline'
     launch_new_instance()
 
 

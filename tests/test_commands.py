@@ -11,6 +11,7 @@ import sys
 import fresh
 import pandas as pd
 import pytest
+from kernels import ADDRESS
 from smoke import smoke_job
 from stopping import stopping, wait_until_stopped
 
@@ -36,6 +37,7 @@ def command(root, line: list[str], **environment: str) -> subprocess.Popen:
     paths = [environment.pop('PYTHONPATH', os.environ.get('PYTHONPATH', '')), str(root)]
     paths.append(str(root / 'tests'))
     settings = os.environ | environment | dict(PYTHONPATH=os.pathsep.join(filter(None, paths)))
+    settings.pop(ADDRESS, None)  # a kernel of its own process, which can be stopped
     silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     start = [sys.executable, '-c', SCRIPT, *line]
     return subprocess.Popen(start, env=settings, start_new_session=True, cwd=root, **silent)
