@@ -22,7 +22,7 @@ reproduce: $(READY)
 	$(BIN)lgap_reproduce --profile $(PROFILE)
 
 test: $(READY)
-	$(BIN)python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder tests
+	$(BIN)python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder tests
 
 docs: $(READY)
 	$(BIN)python tools/site.py

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from kernels import use_forked_kernels
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault('HF_HUB_OFFLINE', '1')  # tests need no network
@@ -83,11 +84,20 @@ LONG = ('test_paper', 'test_lessons', 'test_commands', 'test_site', 'test_real',
 SINGLY = ('test_lessons', 'test_library')  # tests that share nothing
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
-    "Processes share out files, whose tests share what they build; some tests singly."
     order = {name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
-    for item in items:
-        if item.path.stem not in SINGLY:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+class ByFile(LoadScopeScheduling):
+    "Processes share out files, whose tests share what they build; some tests singly."
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split('::')[0]
+        return nodeid if Path(file).stem in SINGLY else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getvalue('dist') == 'loadscope':
+        return ByFile(config, log)

@@ -12,6 +12,8 @@ import signal
 import socket
 import sys
 import threading
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 ADDRESS = 'LGAP_FORKED_KERNELS'  # environment variable: a Unix socket
@@ -87,17 +89,15 @@ def kernel(line: socket.socket):
 
 
 # The test process
-def serve(address: Path):
+def serve(address: Path, context: BaseContext):
     "Fork a kernel for everyone who asks, until the process ends."
-    from fresh import CONTEXT
-
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(address))
     listener.listen()
     while True:
         line, _ = listener.accept()
         with line:
-            CONTEXT.Process(target=kernel, args=(line,)).start()
+            context.Process(target=kernel, args=(line,)).start()
 
 
 def use_forked_kernels(home: Path):
@@ -107,8 +107,11 @@ def use_forked_kernels(home: Path):
     command = [sys.executable, str(Path(__file__)), '-f', '{connection_file}']
     said = dict(argv=command, display_name='Python 3', language='python')
     (folder / 'kernel.json').write_text(json.dumps(said))
+    from fresh import CONTEXT
+
+    forkserver.ensure_running()  # before a test changes what all would inherit
     address = home / 'socket'
-    threading.Thread(target=serve, args=(address,), daemon=True).start()
+    threading.Thread(target=serve, args=(address, CONTEXT), daemon=True).start()
     os.environ |= {ADDRESS: str(address), 'JUPYTER_PATH': str(home)}
 
 
