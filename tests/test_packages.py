@@ -28,6 +28,7 @@ IMPORTED_AS = dict(
     beautifulsoup4='bs4',
     ipython='IPython',
     pillow='PIL',
+    pytest_xdist='xdist',
     pyyaml='yaml',
     scikit_learn='sklearn',
     websocket_client='websocket',
