@@ -28,9 +28,8 @@ def stand_in(address: str, arguments: list[str]):
     line.connect(address)
     signal.signal(signal.SIGINT, lambda *_: line.send(INTERRUPT))
     asked = dict(arguments=arguments, folder=os.getcwd(), environment=dict(os.environ))
-    message = json.dumps(asked).encode()
-    socket.send_fds(line, [len(message).to_bytes(8)], [1, 2])
-    line.sendall(message)
+    socket.send_fds(line, [b'\0'], [1, 2])
+    line.sendall(json.dumps(asked).encode() + b'\n')
     while os.getppid() == wanted_by:
         ready, _, _ = select.select([line], [], [], 0.5)
         if ready and not line.recv(1):
@@ -47,13 +46,11 @@ def main():
 # The fork
 def receive(line: socket.socket) -> dict:
     "What was asked; messages go from now on to where the asking process has them."
-    length, streams, _, _ = socket.recv_fds(line, 8, 2)
+    _, streams, _, _ = socket.recv_fds(line, 1, 2)
     for number, stream in enumerate(streams, 1):
         os.dup2(stream, number)
-    whole = bytearray()
-    while len(whole) < int.from_bytes(length):
-        whole += line.recv(1 << 16)
-    return json.loads(whole)
+    with line.makefile() as file:
+        return json.loads(file.readline())
 
 
 def obey(line: socket.socket):
