@@ -7,7 +7,6 @@ __all__ = ['Plan', 'Material', 'load_roles', 'encode_roles', 'open_material', 'r
            'generator_run', 'generator_job', 'train_many', 'train_generators', 'training_curve']
 
 # %% ../../nbs/generate/08b_material.ipynb #1206fcaf
-import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -23,7 +22,7 @@ from .generator import Generator, generator_of
 from .roles import Roles, benchmark_roles
 from .run import GeneratorRun
 from .samplers import Sampler
-from .training import train_generator
+from .training import Checkpoints, train_generator, training_facts
 from ..journal import journal_folder, note
 from ..study.encoding import encode_part
 from ..study.parts import Part, load_study, make_run, run_store, run_tasks
@@ -189,18 +188,12 @@ def generator_job(
     latents: torch.Tensor,  # [V n, C, h, w]
     targets: np.ndarray,  # int [n]
     n_classes: int,
-    where: dict,  # home, device, save_every and progress, as `train_generator` takes them
+    where: dict,  # home, device, save_every, progress, journal, as `train_generator` takes them
     threads: int,  # of this process
-    journal: str | None = None,  # folder
 ) -> dict:  # see `train_generator`
-    "Train one generator, with its start and its end in the journal."
-    facts = dict(key=run.key, label=run.label, kind=f'generator {run.steps} steps')
-    note('start', journal, **facts)
-    start = time.time()
+    "Train one generator with some threads."
     with cpu_threads(threads):
-        done = train_generator(run, latents, targets, np.arange(len(targets)), n_classes, **where)
-    note('done', journal, seconds=time.time() - start, **facts)
-    return done
+        return train_generator(run, latents, targets, np.arange(len(targets)), n_classes, **where)
 
 # %% ../../nbs/generate/08b_material.ipynb #d7ac8d8d
 def _job(material: Material, run: GeneratorRun, alone: bool) -> tuple:
@@ -209,9 +202,19 @@ def _job(material: Material, run: GeneratorRun, alone: bool) -> tuple:
     where = dict(home=machine.home / 'generators', device=machine.device)
     where |= dict(save_every=material.plan.save_every, progress=machine.progress and alone)
     threads = torch.get_num_threads() if alone else 1
-    journal = str(journal_folder()) if journal_folder() else None
+    where |= dict(journal=journal_folder() or None)
     latents = train_latents(material, run.views)
-    return run, latents, targets, len(material.classes), where, threads, journal
+    return run, latents, targets, len(material.classes), where, threads
+
+
+def _note_plan(jobs: list[tuple]):
+    "Note how many generators are to be trained, and the units of their work."
+    missing = []
+    for run, latents, targets, _, where, _ in jobs:
+        facts = training_facts(run, latents, targets, np.arange(len(targets)))
+        if not Checkpoints(where['home'], facts).last.is_file():
+            missing.append(run)
+    note('plan', kinds=dict(generator=len(missing)), units=sum(run.units for run in missing))
 
 
 def train_many(
@@ -221,6 +224,7 @@ def train_many(
     machine = pairs[0][0].study.machine
     alone = min(machine.workers(), len(pairs)) == 1
     jobs = [_job(*pair, alone) for pair in pairs]
+    _note_plan(jobs)
     done = {}
     for index, outcome in map_jobs(generator_job, jobs, machine):
         failed = isinstance(outcome, Failed)

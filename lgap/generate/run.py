@@ -93,3 +93,8 @@ class GeneratorRun:
     def label(self) -> str:
         "Short description for bars and messages."
         return f'{self.benchmark}/{self.autoencoder}/generator/fold {self.fold}'
+
+    @property
+    def units(self) -> int:
+        "Work, in trainings of a classifier, roughly: what bars count."
+        return max(1, self.steps // 100)

@@ -14,6 +14,7 @@ import nbformat
 import yaml
 
 from ..core import lookup, project_root, require
+from .record import PLACE
 from ..study.profiles import Profile, fit_type, load_profile, paper_dir, profile_files
 from ..study.study import Study, study_fields
 
@@ -60,6 +61,7 @@ class Job:
     notebook: str
     parameters: dict  # profile, overrides, and its own; papermill puts them in
     values: dict  # name of the profile, all fields of the study, all own parameters
+    runs: int = 0  # trainings that it is expected to add to an empty cache, 0 when not known
 
     @property
     def source(self) -> Path:
@@ -97,7 +99,8 @@ def make_job(
     parameters = dict(profile=place) | own
     if is_study(notebook):
         parameters['overrides'] = overrides
-    return Job(notebook, parameters, dict(profile=said.name) | values | own)
+    runs = 0 if given.keys() - {*PLACE, 'device'} else said.runs.get(notebook, 0)
+    return Job(notebook, parameters, dict(profile=said.name) | values | own, runs)
 
 # %% ../../nbs/report/05_plan.ipynb #54d9f6d1
 def check_names(

@@ -26,6 +26,7 @@ from .outputs import noted_outputs
 from .plan import Job, check_names, make_job, own_parameters, parse_assignments, plan
 from .record import make_entry, read_record, write_record
 from .stamps import leave_stamp, unchanged_files
+from .whole import WholeBar
 from ..store import atomic_path
 from ..study.profiles import load_profile, profile_files
 from ..study.study import study_fields
@@ -102,19 +103,21 @@ class NotebooksFailed(InputError):
 def run_job(
     job: Job,
     copies: Path,  # folder of executed copies
+    whole: WholeBar,  # of all jobs
 ) -> list[Path]:  # files written
     "Execute one paper notebook, put it into the record of its folder, say what was made."
     start = time.time()
     journal = new_journal(Machine(cache=job.values['cache']).home / 'journal')
     journal = journal.with_name(f'{journal.name}-{job.notebook}')
-    files = execute(job.source, copies / job.source.name, job.parameters, journal)
+    with whole.following(job.notebook, journal), environ(LGAP_VIEW='none'):
+        files = execute(job.source, copies / job.source.name, job.parameters, journal)
     here = [path for path in files if path.resolve().parent == job.out.resolve()]
     entry = make_entry(job.source, job.values, journal, here, time.time() - start)
     new = write_record(job.out, job.notebook, *entry, job.values['profile'])
     leave_stamp(job, here)
     names = ', '.join(path.name for path in here)
     said = '' if new else ' (the same bytes as recorded)'
-    print(f'    {time.time() - start:5.0f} s  {names}{said}', flush=True)
+    whole.say(f'    {time.time() - start:5.0f} s  {names}{said}')
     return here
 
 
@@ -125,17 +128,19 @@ def run_jobs(
 ) -> tuple[list[Path], dict[str, str]]:  # files made; failed notebooks and reasons
     "Run jobs one after the other, past those that fail."
     made, failures = [], {}
-    for number, job in enumerate(jobs, 1):
-        print(f'[{number}/{len(jobs)}] {job.notebook}', flush=True)
-        if files := [] if again else unchanged_files(job):
-            print('          unchanged: code, values and files are those of its last run')
-            made += files
-            continue
-        try:
-            made += run_job(job, copies)
-        except InputError as error:
-            failures[job.notebook] = str(error)
-            print(f'    failed: {error}', flush=True)
+    with WholeBar([job.runs for job in jobs]) as whole:
+        for number, job in enumerate(jobs, 1):
+            whole.say(f'[{number}/{len(jobs)}] {job.notebook}')
+            if files := [] if again else unchanged_files(job):
+                whole.say('          unchanged: code, values and files are those of its last run')
+                whole.finish([])
+                made += files
+                continue
+            try:
+                made += run_job(job, copies, whole)
+            except InputError as error:
+                failures[job.notebook] = str(error)
+                whole.say(f'    failed: {error}')
     return made, failures
 
 

@@ -6,7 +6,7 @@
 __all__ = ['Profile', 'paper_dir', 'profile_files', 'load_profile', 'fit_type']
 
 # %% ../../nbs/study/01_profiles.ipynb #eaec5e82
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -22,6 +22,7 @@ class Profile:
     values: dict  # for all notebooks
     notebooks: dict  # notebook -> values that differ there, in the order in which they run
     base: 'Profile | None' = None  # holds where this one says nothing
+    runs: dict = field(default_factory=dict)  # notebook -> trainings that it adds to an empty cache
 
     def of(self, notebook: str = '') -> dict:
         "All values of one notebook, or the shared ones."
@@ -49,10 +50,10 @@ def _read_yaml(path: Path) -> dict:
     require(path.is_file(), f'No such profile: {path}.')
     said = yaml.safe_load(path.read_text()) or {}
     require(isinstance(said, dict), f'{path}: a profile is a YAML mapping.')
-    extra = sorted(said.keys() - {'base', 'notebooks', 'parameters'})
+    extra = sorted(said.keys() - {'base', 'notebooks', 'parameters', 'runs'})
     require(
         not extra and said.get('notebooks'),
-        f'{path}: a profile holds "base", "parameters" and "notebooks"'
+        f'{path}: a profile holds "base", "parameters", "runs" and "notebooks"'
         + (f', not {", ".join(extra)}.' if extra else '; "notebooks" is missing.'),
     )
     return said
@@ -69,7 +70,11 @@ def load_profile(
     require(base != path.stem, f'{path}: a profile cannot be its own base.')
     notebooks = {notebook: own or {} for notebook, own in said['notebooks'].items()}
     below = load_profile(base) if base else None
-    return Profile(path.stem, said.get('parameters') or {}, notebooks, below)
+    values, runs = said.get('parameters') or {}, said.get('runs') or {}
+    for notebook, number in runs.items():
+        whole = type(number) is int and number >= 0 and notebook in notebooks
+        require(whole, f'{path}: runs says {notebook}: {number}; it wants notebooks and integers.')
+    return Profile(path.stem, values, notebooks, below, runs)
 
 # %% ../../nbs/study/01_profiles.ipynb #64781881
 def _split_words(text: str) -> list[str]:

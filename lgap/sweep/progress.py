@@ -37,6 +37,7 @@ def progress_bar(
     total: int,  # jobs
     title: str,  # what they are
     show: bool = True,
+    **how,  # further options of the bar, see `tqdm.tqdm`
 ) -> tqdm:
     "A bar for jobs, as the place asks for it."
     view = bar_view()
@@ -44,7 +45,8 @@ def progress_bar(
     if view == 'widget' and show:
         from tqdm.auto import tqdm as kind
     hidden = not show or view == 'none'
-    return kind(total=total, desc=title, disable=hidden, mininterval=VIEWS[view])
+    how = dict(mininterval=VIEWS[view]) | how
+    return kind(total=total, desc=title, disable=hidden, **how)
 
 # %% ../../nbs/sweep/04_progress.ipynb #ba2ec2d3
 ENDS = ('start', 'done', 'failed')  # what the last word on a job may be

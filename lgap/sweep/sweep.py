@@ -248,7 +248,8 @@ def run_sweep(
     jobs = missing_tasks(tasks, store, keep)
     if jobs:
         journal = str(journal_folder() or new_journal(Path(store.folder).parent / 'journal'))
-        note('plan', journal, kinds=Counter(run_kind(job.task.run) for job in jobs))
+        kinds = Counter(run_kind(job.task.run) for job in jobs)
+        note('plan', journal, kinds=kinds, found=len(tasks) - len(jobs))
         failures = train_missing(jobs, store, machine, journal)
         for run, reason in failures.items():
             note('failed', journal, reason=reason, **run_facts(run))
