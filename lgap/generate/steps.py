@@ -114,6 +114,24 @@ def begin(self: GeneratorTraining) -> GeneratorTraining:
     return self
 
 
+@patch
+def parts(self: GeneratorTraining) -> dict[str, torch.nn.Module]:
+    "What the optimiser changes, by name; of this training the network alone."
+    return dict(net=self.net)
+
+
+@patch
+def loss(
+    self: GeneratorTraining,
+    z: torch.Tensor,  # clean latents, standardised [B, C, h, w]
+    sigma: torch.Tensor,  # noise levels [B]
+    noise: torch.Tensor,  # unit noise [B, C, h, w]
+    y: torch.Tensor,  # classes int [B], K for no class
+) -> torch.Tensor:  # [B]
+    "What a step lessens, of each latent."
+    return denoising_loss(self.net, z, sigma, noise, y)
+
+
 def step_seed(run: GeneratorRun, step: int) -> int:
     "Seed of what a step draws; the initial weights are drawn before step 0, at −1."
     return int(digest(['generator', run.seed, step]), 16) % 2**63
@@ -177,7 +195,7 @@ def step(
         group['lr'] = rate
     torch.manual_seed(step_seed(self.run, step))  # of dropout
     with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-        loss = denoising_loss(self.net, z, sigma, noise, y)
+        loss = self.loss(z, sigma, noise, y)
     check_loss(loss.detach(), sigma, step, rate)
     self.opt.zero_grad(set_to_none=True)
     loss.mean().backward()
@@ -190,11 +208,14 @@ def step(
 @patch
 def state(self: GeneratorTraining) -> dict[str, torch.Tensor]:
     "Tensors that a training goes on from."
-    found = {f'net.{name}': value for name, value in self.net.state_dict().items()}
-    found |= {f'average.{name}': value for name, value in self.average.state_dict().items()}
-    for name, parameter in self.net.named_parameters():
-        moments = self.opt.state[parameter]
-        found[f'first.{name}'], found[f'second.{name}'] = moments['exp_avg'], moments['exp_avg_sq']
+    found = {}
+    for part, module in (self.parts() | dict(average=self.average)).items():
+        found |= {f'{part}.{name}': value for name, value in module.state_dict().items()}
+    for part, module in self.parts().items():
+        for name, parameter in module.named_parameters():
+            moments = self.opt.state[parameter]
+            found[f'first.{part}.{name}'] = moments['exp_avg']
+            found[f'second.{part}.{name}'] = moments['exp_avg_sq']
     return {name: value.detach().contiguous() for name, value in found.items()}
 
 
@@ -205,12 +226,14 @@ def load_state(
     step: int,  # steps that were done
 ):
     "Go on from a state after some steps."
-    for part, net in ('net', self.net), ('average', self.average):
-        own = {name: tensors[f'{part}.{name}'] for name in net.state_dict()}
-        net.load_state_dict(own)
-    for name, parameter in self.net.named_parameters():
-        self.opt.state[parameter] = dict(
-            step=torch.tensor(float(step), device=self.device),
-            exp_avg=torch.empty_like(parameter).copy_(tensors[f'first.{name}']),
-            exp_avg_sq=torch.empty_like(parameter).copy_(tensors[f'second.{name}']),
-        )
+    for part, module in (self.parts() | dict(average=self.average)).items():
+        own = {name: tensors[f'{part}.{name}'] for name in module.state_dict()}
+        module.load_state_dict(own)
+    for part, module in self.parts().items():
+        for name, parameter in module.named_parameters():
+            first, second = (tensors[f'{what}.{part}.{name}'] for what in ('first', 'second'))
+            self.opt.state[parameter] = dict(
+                step=torch.tensor(float(step), device=self.device),
+                exp_avg=torch.empty_like(parameter).copy_(first),
+                exp_avg_sq=torch.empty_like(parameter).copy_(second),
+            )
