@@ -196,13 +196,13 @@ def generator_job(
         return train_generator(run, latents, targets, np.arange(len(targets)), n_classes, **where)
 
 # %% ../../nbs/generate/08b_material.ipynb #d7ac8d8d
-def _job(material: Material, run: GeneratorRun, alone: bool) -> tuple:
+def _job(material: Material, run: GeneratorRun, alone: bool, aligned=None) -> tuple:
     "Arguments of `generator_job`; one that is alone has all threads, and a bar."
     machine, targets = material.study.machine, material.targets[material.roles.train]
     where = dict(home=machine.home / 'generators', device=machine.device)
     where |= dict(save_every=material.plan.save_every, progress=machine.progress and alone)
     threads = torch.get_num_threads() if alone else 1
-    where |= dict(journal=journal_folder() or None)
+    where |= dict(journal=journal_folder() or None, aligned=aligned)
     latents = train_latents(material, run.views)
     return run, latents, targets, len(material.classes), where, threads
 
@@ -211,7 +211,8 @@ def _note_plan(jobs: list[tuple]):
     "Note how many generators are to be trained, and the units of their work."
     missing = []
     for run, latents, targets, _, where, _ in jobs:
-        facts = training_facts(run, latents, targets, np.arange(len(targets)))
+        known = latents, targets, np.arange(len(targets))
+        facts = training_facts(run, *known, where['aligned'])
         if not Checkpoints(where['home'], facts).last.is_file():
             missing.append(run)
     note('plan', kinds=dict(generator=len(missing)), units=sum(run.units for run in missing))
@@ -219,11 +220,13 @@ def _note_plan(jobs: list[tuple]):
 
 def train_many(
     pairs: list[tuple[Material, GeneratorRun]],  # all of one study
+    aligned: list | None = None,  # of each, see `train_generator`
 ) -> list[Generator]:
     "Train what is missing of some generators; `InputError` with the reason when one fails."
     machine = pairs[0][0].study.machine
     alone = min(machine.workers(), len(pairs)) == 1
-    jobs = [_job(*pair, alone) for pair in pairs]
+    aligned = aligned or [None] * len(pairs)
+    jobs = [_job(*pair, alone, one) for pair, one in zip(pairs, aligned)]
     _note_plan(jobs)
     done = {}
     for index, outcome in map_jobs(generator_job, jobs, machine):

@@ -107,7 +107,9 @@ class WholeBar:
         journal,  # folder in which it notes what it does
     ) -> Iterator[None]:
         "Show a notebook's progress inside the block; afterwards it counts as finished."
-        self.bar.set_description(f'[{self.finished + 1}/{len(self.units)}] {name}', refresh=False)
+        self.bar.set_description_str(
+            f'[{self.finished + 1}/{len(self.units)}] {name}', refresh=False
+        )
         ended = threading.Event()
 
         def watch():
