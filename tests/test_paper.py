@@ -155,6 +155,20 @@ def test_figures_5_and_6_share_the_baseline(smoked):
         assert abs(six[space] - want[space]) < CLOSE
 
 
+def test_table_7(smoked):
+    "Gains are over the plain arm, and what only the aligner sees is their difference."
+    df = smoked.csv('table7_alignment').set_index('arm')
+    assert list(df.index) == load_profile('smoke').of('table7_alignment')['arms']
+    for name in ('judge', 'aligner', 'diversity', 'common'):
+        assert abs(df[f'{name}_gain'] - (df[name] - df[name]['off'])).max() < CLOSE
+    assert abs(df.circular - (df.aligner_gain - df.judge_gain)).max() < CLOSE
+    assert df.cost['off'] == 1 and (df.cost > 0).all()
+    claims = smoked.csv('table7_claims').set_index('claim')
+    fewer = claims.claimed == 'fewer'
+    above = claims.ours_lo.where(~fewer, -claims.ours_hi) > 0
+    assert (claims.verdict.isin(['reproduced', 'yes']) == above).all()
+
+
 def test_the_latent_is_one_run(smoked):
     "Table 2, Figure 5 (no blocks of the decoder) and Figure 6 show the same numbers for it."
     two = smoked.csv('table2_persistence', keep_default_na=False)
