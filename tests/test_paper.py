@@ -163,7 +163,7 @@ def test_table_7(smoked):
         assert abs(df[f'{name}_gain'] - (df[name] - df[name]['off'])).max() < CLOSE
     assert abs(df.circular - (df.aligner_gain - df.judge_gain)).max() < CLOSE
     assert df.cost['off'] == 1 and (df.cost > 0).all()
-    claims = smoked.csv('table7_claims').set_index('claim')
+    claims = smoked.csv('table7_alignment', 'table7_claims').set_index('claim')
     fewer = claims.claimed == 'fewer'
     above = claims.ours_lo.where(~fewer, -claims.ours_hi) > 0
     assert (claims.verdict.isin(['reproduced', 'yes']) == above).all()
