@@ -164,9 +164,8 @@ def test_table_7(smoked):
     assert abs(df.circular - (df.aligner_gain - df.judge_gain)).max() < CLOSE
     assert df.cost['off'] == 1 and (df.cost > 0).all()
     claims = smoked.csv('table7_alignment', 'table7_claims').set_index('claim')
-    fewer = claims.claimed == 'fewer'
-    above = claims.ours_lo.where(~fewer, -claims.ours_hi) > 0
-    assert (claims.verdict.isin(['reproduced', 'yes']) == above).all()
+    assert set(claims.verdict) == {'not testable here'}  # generators of eight steps
+    assert (claims.ours_lo <= claims.ours + CLOSE).all() and len(claims) == 6
 
 
 def test_the_latent_is_one_run(smoked):
