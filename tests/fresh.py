@@ -42,7 +42,18 @@ def in_the_child(log: Path, fn: Callable, args: tuple, named: dict):
             os.dup2(file.fileno(), stream)
     sys.stdout, sys.stderr = (os.fdopen(stream, 'w', 1, closefd=False) for stream in (1, 2))
     os.setsid()  # whoever kills the group reaches what this process starts
-    fn(*args, **named)
+    try:
+        fn(*args, **named)
+    finally:
+        dismiss_workers()
+
+
+def dismiss_workers():
+    "End joblib's workers, for which a forked process would wait until they have idled long enough."
+    from joblib.externals.loky import reusable_executor
+
+    if reusable_executor._executor is not None:
+        reusable_executor._executor.shutdown(wait=True, kill_workers=True)
 
 
 def start(log: Path, fn: Callable, *args, **named) -> multiprocessing.Process:
