@@ -276,7 +276,7 @@ def phantom_polyp(
         '1, 1 and 16 are needed.',
     )
     drawn = Videos(videos, frames, size, seed)
-    forms = [polyp_video(video, 1, 16, seed)[2].form for video in range(videos)]
+    forms = [draw_polyp(np.random.default_rng([seed, video])).form for video in range(videos)]
     targets = np.array([ATTRIBUTES['form'].index(form) for form in forms])
     return Benchmark(
         name='phantom-polyp',

@@ -10,13 +10,13 @@ import contextlib
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..core import check_choice, digest, lookup, require
+from ..core import check_choice, lookup, require
 
 # %% ../../nbs/generate/13_alignment.ipynb #8654ad73
 CHOICES = dict(
@@ -47,11 +47,6 @@ class Alignment:
             check_choice(getattr(self, name), choices, name)
         good = math.isfinite(self.weight) and self.weight > 0
         require(good, f'The weight w₂ is {self.weight}; give a positive number.')
-
-    @property
-    def key(self) -> str:
-        "Digest of the settings."
-        return digest(asdict(self))
 
     def active(
         self,

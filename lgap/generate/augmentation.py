@@ -170,7 +170,8 @@ def _train_mixed(material: Material, tasks: list[tuple[Task, float]]):
     store, machine = run_store(material.study), material.study.machine
     missing = [pair for pair in tasks if not store.has(pair[0].run)]
     jobs = [(*pair, store, machine.device) for pair in missing]
-    note('plan', kinds=dict(mixup=len(jobs)), found=len(tasks) - len(jobs))
+    if jobs:
+        note('plan', kinds=dict(mixup=len(jobs)), found=len(tasks) - len(jobs))
     for index, outcome in map_jobs(mixup_job, jobs, machine):
         failed = isinstance(outcome, Failed)
         require(not failed, f'{missing[index][0].run.label}: {outcome.reason if failed else ""}')

@@ -215,7 +215,9 @@ def _note_plan(jobs: list[tuple]):
         facts = training_facts(run, *known, where['aligned'])
         if not Checkpoints(where['home'], facts).last.is_file():
             missing.append(run)
-    note('plan', kinds=dict(generator=len(missing)), units=sum(run.units for run in missing))
+    if missing:
+        units = sum(run.units for run in missing)
+        note('plan', kinds=dict(generator=len(missing)), units=units)
 
 
 def train_many(
