@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAME', 'make_run', 'initial_weights', 'Part', 'fold_tasks', 'study_folds', 'make_part', 'load_study', 'open_study',
-           'Results', 'run_store', 'run_tasks', 'candidate_tasks', 'best_log_score', 'choose', 'is_kept',
-           'run_candidates', 'gather', 'Ladders', 'run_ladders', 'spaces_of']
+           'Results', 'run_store', 'run_tasks', 'is_kept', 'run_candidates', 'gather', 'Ladders', 'run_ladders',
+           'spaces_of']
 
 # %% ../../nbs/study/04_parts.ipynb #80a42119
 from dataclasses import dataclass, replace
@@ -20,7 +20,8 @@ from ..classifiers.run import Run
 from ..core import find_path, require
 from ..data.benchmark import Benchmark, Fold, make_folds
 from ..store import file_digest
-from .changes import changed, check_change, parse_change
+from .changes import check_change, parse_change
+from .choices import candidate_tasks, check_choosing, choose, deciding_run
 from lgap.study.encoding import (
     encode_on_cluster,
     encode_part,
@@ -146,6 +147,7 @@ def load_study(
 ) -> list[tuple[Benchmark, dict[str, Autoencoder]]]:  # of each benchmark
     "Check and load everything; `InputError` before any work is done."
     check_study(study)
+    check_choosing(study)
     for text in study.recipe.candidates:
         check_change(parse_change(text), study.recipe.latent_arch)
     names = [short_name(name) for name in study.data.autoencoders]
@@ -191,33 +193,6 @@ def run_tasks(
     results = run_sweep(tasks, run_store(study), study.machine, keep)
     return {task.run: result for task, result in zip(tasks, results)}
 
-# %% ../../nbs/study/04_parts.ipynb #b287929f
-def candidate_tasks(
-    task: Task,
-    candidates: tuple[str, ...],  # changes in words
-) -> dict[str, Task]:  # candidate -> the task with it
-    "The task with every candidate recipe."
-    found = {}
-    for text in candidates:
-        found[text] = task.sibling(changed(task.run, parse_change(text)))
-    return found
-
-
-def best_log_score(
-    result: dict,  # see `train_run`
-) -> float:  # nats
-    "Best log score on the validation fold over the epochs."
-    return max(epoch['log'] for epoch in result['history'])
-
-
-def choose(
-    tried: dict[str, dict],  # candidate -> result of one fold
-) -> dict:  # the result with the best score; `chosen` names the candidate, `tried` all scores
-    "The candidate with the best validation score; the first of equals."
-    scores = {text: best_log_score(result) for text, result in tried.items()}
-    best = max(scores, key=scores.get)
-    return tried[best] | dict(chosen=best, tried=scores)
-
 # %% ../../nbs/study/04_parts.ipynb #78e9e726
 def is_kept(run: Run) -> bool:
     "Whether later parts of a study read the weights: all latent runs, one image run."
@@ -244,15 +219,16 @@ def run_candidates(
 def gather(
     study: Study,
 ) -> Results:
-    "The first seed tries all candidates, the others train what it chose; read all results."
-    parts, first = open_study(study), study.data.seed
+    "Deciding runs try all candidates, the others train what these chose; read all results."
+    parts = open_study(study)
     runs = [task.run for part in parts for task in part.tasks]
-    asked = {run: study.recipe.candidates for run in runs if run.seed == first}
+    deciding = {run: deciding_run(study, run) for run in runs}
+    asked = dict.fromkeys(deciding.values(), study.recipe.candidates)
     by_run = run_candidates(study, asked, parts)
     others = {}
     for run in runs:
-        if run.seed != first:
-            others[run] = (by_run[replace(run, seed=first)]['chosen'],)
+        if run not in asked:
+            others[run] = (by_run[deciding[run]]['chosen'],)
     by_run |= run_candidates(study, others, parts)
     return Results(parts, {run: by_run[run] for run in runs})
 

@@ -83,7 +83,8 @@ class Recipe:
     noise_clean: float = 0.5  # share of a noisy batch that is clean; as published 0
     noise_lr: float = 0.0  # learning rate of second stages; 0 for `lr`
     noise_epochs: int = 0  # most epochs of second stages; 0 for `epochs`
-    candidates: tuple[str, ...] = ('',)  # recipes each fold and space chooses among, by words
+    candidates: tuple[str, ...] = ('',)  # recipes each space chooses among, by words
+    choose_in: str = 'each'  # fold that chooses: 'each' its own, or the 'last' for all
 
 # %% ../../nbs/study/02_study.ipynb #8c2fbcda
 PARTS = dict(data=Data, recipe=Recipe, machine=Machine)

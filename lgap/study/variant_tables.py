@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .parts import Part, best_log_score
+from .choices import best_log_score
+from .parts import Part
 from .replicates import interval_columns, map_replicates, mean_fidelity, mean_of
 from .study import Study
 
