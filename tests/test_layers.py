@@ -14,6 +14,7 @@ LAYERS = [
     ['measure', 'sweep'],  # neither sees the other
     ['study'],
     ['generate'],
+    ['segment'],
     ['report'],
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

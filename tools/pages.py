@@ -27,6 +27,7 @@ PARTS = {  # folder below nbs -> caption in the navigation, both in reading orde
     'sweep': 'Library: sweeps',
     'study': 'Library: studies',
     'generate': 'Library: generation',
+    'segment': 'Library: segmentation',
     'report': 'Library: reports',
     'cluster': 'On a cluster',
 }

@@ -17,6 +17,7 @@ from .benchmark import Benchmark
 from .manifests import folder_benchmark, manifest_benchmark
 from .phantom_benchmarks import every_phantom, phantom, phantom_table
 from .pictures import resize
+from .polyps import FRAMES, phantom_polyp
 from ..journal import note
 from ..store import file_digest
 
@@ -165,11 +166,14 @@ def find_benchmark(
         return npz_benchmark(find_path(name), size, n, **options)
     if name in every_phantom():
         return phantom(name, n or 1000, size, **options)
+    if name == 'phantom-polyp':
+        return phantom_polyp((n or 480) // FRAMES, size=size, **options)
     if name in medmnist_flags():
         return medmnist_benchmark(name, size, n=n, **options)
     folder = find_path(name)
     if not folder.is_dir():
-        check_choice(name, [*every_phantom(), *medmnist_flags()], 'benchmark')
+        known = [*every_phantom(), 'phantom-polyp', *medmnist_flags()]
+        check_choice(name, known, 'benchmark')
     return folder_benchmark(folder, size, n=n, **options)
 
 # %% ../../nbs/data/06_sources.ipynb #77e07cc3
