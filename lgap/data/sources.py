@@ -17,7 +17,7 @@ from .benchmark import Benchmark
 from .manifests import folder_benchmark, manifest_benchmark
 from .phantom_benchmarks import every_phantom, phantom, phantom_table
 from .pictures import resize
-from .polyps import FRAMES, phantom_polyp
+from .polyp_videos import FRAMES, phantom_polyp
 from ..journal import note
 from ..store import file_digest
 
