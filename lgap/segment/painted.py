@@ -17,7 +17,7 @@ from ..core import require
 from ..data.benchmark import Fold, byte_images
 from ..generate.samplers import METHODS, Sampler, start_noise
 from .codes import Standard
-from .holes import hole_cells, lesion_hole, moved_mask, paste, with_hole
+from .holes import Move, hole_cells, lesion_hole, moved_mask, paste, with_hole
 from .inpainting import InpaintDenoiser
 from .training import SegmentRun, SegmentTraining
 from .words import sentence_rows
@@ -32,6 +32,7 @@ class Scene:
     asked: np.ndarray  # the new lesion's mask, bool [H, W]
     label: np.ndarray  # with what the background still shows, bool [H, W]
     sentence: str
+    move: Move  # from the donor's lesion to the new one's place
 
 
 def lit(image: torch.Tensor) -> np.ndarray:  # uint8 [C, H, W] -> bool [H, W]
@@ -58,9 +59,9 @@ def make_scenes(
         background = int(order[number % len(order)])
         others = marked[groups[marked] != groups[background]]
         donor = int(rng.choice(others))
-        asked = moved_mask(masks[donor], rng, lit(images[background]), tries=400)
+        asked, move = moved_mask(masks[donor], rng, lit(images[background]), tries=400)
         label = asked | (masks[background] & ~lesion_hole(asked))
-        found.append(Scene(background, donor, asked, label, sentences[donor]))
+        found.append(Scene(background, donor, asked, label, sentences[donor], move))
     return found
 
 # %% ../../nbs/segment/12_painted.ipynb #2ea929d3

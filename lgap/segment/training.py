@@ -41,6 +41,7 @@ class SegmentRun:
     epochs: int = 60  # at most so many
     patience: int = 8  # epochs without a lower validation loss before it stops
     bs: int = 32  # batch size
+    draws: int = 0  # training images of an epoch, 0 for each once
     views: int = 2  # 1: the images; 2: mirrored, too
     mask: float = 0.0  # share of entries of the input set to zero in training
     standardise: str = 'global'  # see `channel_stats`
@@ -56,8 +57,8 @@ class SegmentRun:
         )
         require(self.views in (1, 2), f'views is {self.views}; masks are known of 1 or 2 views.')
         require(
-            self.lr > 0 and self.epochs > 0 and self.bs > 1 and self.patience > 0,
-            'lr, epochs and patience must be positive, and bs at least 2.',
+            self.lr > 0 and self.epochs > 0 and self.bs > 1 and self.patience > 0 <= self.draws,
+            'lr, epochs and patience must be positive, bs at least 2, and draws not negative.',
         )
 
     @property
@@ -158,12 +159,21 @@ def step(self: SegmentTraining, idx: torch.Tensor) -> torch.Tensor:  # sum of th
 
 
 @patch
+def order(self: SegmentTraining) -> torch.Tensor:  # indices of images
+    "Training images of an epoch: all in random order, as often as it takes."
+    n, size = self.run.draws or len(self.train), len(self.train)
+    rounds = range(math.ceil(n / size))
+    order = torch.cat([torch.randperm(size, generator=self.draws) for _ in rounds])[:n]
+    return self.train[order.to(self.device)]
+
+
+@patch
 def epoch(self: SegmentTraining) -> float:
-    "All training images once; the mean loss. `InputError` when it is not finite."
+    "As many training images as the run draws; the mean loss, `InputError` if it is not finite."
     self.net.train()
-    order = self.train[torch.randperm(len(self.train), generator=self.draws).to(self.device)]
+    order = self.order()
     total = sum(self.step(idx) for idx in order.split(self.run.bs) if len(idx) > 1)
-    loss = float(total) / len(self.train)
+    loss = float(total) / len(order)
     require(math.isfinite(loss), 'The training loss is not finite; lower lr, or look for NaN.')
     return loss
 
