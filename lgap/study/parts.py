@@ -194,9 +194,12 @@ def run_tasks(
     return {task.run: result for task, result in zip(tasks, results)}
 
 # %% ../../nbs/study/04_parts.ipynb #78e9e726
-def is_kept(run: Run) -> bool:
-    "Whether later parts of a study read the weights: all latent runs, one image run."
-    return run.space == 'latent' or (run.space, run.fold) == ('image', 0)
+def is_kept(
+    study: Study,
+    run: Run,  # of the study
+) -> bool:
+    "Whether later parts read the weights: of all latent runs, and of a run that decides on images."
+    return run.space == 'latent' or (run.space == 'image' and run == deciding_run(study, run))
 
 
 def run_candidates(
@@ -208,7 +211,8 @@ def run_candidates(
     tasks = [task for part in parts for task in part.tasks if task.run in asked]
     tried = {task.run: candidate_tasks(task, asked[task.run]) for task in tasks}
     every = [task for found in tried.values() for task in found.values()]
-    keep = [task.run for task in tasks if study.machine.keep and is_kept(task.run)]
+    kept = [task.run for task in tasks if study.machine.keep and is_kept(study, task.run)]
+    keep = [tried[run][asked[run][0]].run for run in kept]  # of the first candidate
     found = run_tasks(study, every, keep)
     chosen = {}
     for run, siblings in tried.items():

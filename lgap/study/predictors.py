@@ -20,6 +20,8 @@ from ..classifiers.network import build
 from ..core import pick_device, require
 from ..measure.diagnostics import SEPARABILITY, diagnostic_names
 from ..measure.similarity import penultimate
+from .changes import changed, parse_change
+from .choices import deciding_run
 from .correlation import correlate, pair_matrix
 from .diagnosed import ImageFeatures, Pair, Sampling, diagnose_pair
 from .parts import Part, run_store
@@ -36,19 +38,20 @@ def image_tasks(part: Part) -> list[Task]:
 def classifier_features(
     study: Study,
     part: Part,
-) -> ImageFeatures:  # of the test images of the first fold
-    "What the image classifier of the first fold makes of images it never saw."
-    task = image_tasks(part)[0]
-    result = run_store(study).read(task.run, weights=True)
+) -> ImageFeatures:  # of the test images of a fold
+    "What the first candidate of a fold that chooses makes of images it never saw."
+    task = next(task for task in image_tasks(part) if task.run == deciding_run(study, task.run))
+    run = changed(task.run, parse_change(study.recipe.candidates[0]))
+    result = run_store(study).read(run, weights=True)
     require(
         result is not None,
-        f'{task.run.label} has not run, or kept no weights; run the study with keep=True first.',
+        f'{run.label} has not run, or kept no weights; run the study with keep=True first.',
     )
     images = part.images.load('image').to(pick_device(study.machine.device))
     device, test = images.device, task.fold.test
     train = torch.as_tensor(task.fold.train, device=device)
     batches = Batches(images, train, 'image', rotate=0.0)
-    net = build(task.run, images.shape[1], task.n_classes, images.shape[-1])
+    net = build(run, images.shape[1], task.n_classes, images.shape[-1])
     net.load_state_dict(result['state'])
     net = net.to(device, memory_format=torch.channels_last)
     return ImageFeatures(np.asarray(penultimate(net, batches, test)), np.asarray(test))
