@@ -168,6 +168,46 @@ def test_table_7(smoked):
     assert (claims.ours_lo <= claims.ours + CLOSE).all() and len(claims) == 6
 
 
+def test_table_s1(smoked):
+    "Gaps are differences of the ways, and add up."
+    ways = smoked.csv('tables1_segmentation', keep_default_na=False)
+    names = load_profile('smoke').of('tables1_segmentation')['autoencoders']
+    assert len(ways) == 3 + 2 * len(names)
+    main = ways[~ways.fine & (ways.split == 'patient')]
+    dice = main.set_index(['space', 'autoencoder']).dice
+    gaps = smoked.csv('tables1_segmentation', 'tables1_gaps')
+    assert list(gaps.autoencoder.unique()) == names and set(gaps.score) == {'dice', 'iou', 'hd95'}
+    assert differ(gaps.total, gaps.fidelity + gaps.learnability) < CLOSE
+    for row in gaps[gaps.score == 'dice'].itertuples():
+        own = dice['recon', row.autoencoder] - dice['latent', row.autoencoder]
+        assert abs(row.learnability - own) < CLOSE
+
+
+def test_table_8(smoked):
+    "Samplers ask more often and take longer; the alarm is no method, so that it has no time."
+    df = smoked.csv('table8_segmentation')
+    assert df[df.how == 'leak'].seconds.isna().all() and df[df.how != 'leak'].seconds.gt(0).all()
+    many, once = df[df.how == 'many'], df[(df.arm == 'dual') & (df.how == 'one')]
+    assert (many.evaluations == many['at']).all() and (once.evaluations == 1).all()
+    claims = smoked.csv('table8_segmentation', 'table8_claims').set_index('claim')
+    known = {'reproduced', 'not reproduced', 'undecided', 'not asked', 'not testable here'}
+    assert set(claims.verdict) <= known
+    assert claims.verdict['Dice of 96.0 %'] == 'not testable here'
+    assert claims.verdict['an encoder that learns along is better'] == 'not asked'
+
+
+def test_figures_11_and_12(smoked):
+    "The control of words is there, and gains are over real images alone."
+    words = smoked.csv('fig11_inpainting').set_index('change')
+    assert list(words.index[:2]) == ['pale less dark', 'nonsense']
+    assert words.contrast_lo.iloc[:2].notna().all()
+    arms = smoked.csv('fig12_augmentation', keep_default_na=False).set_index(['added', 'percent'])
+    assert differ(arms.gain, arms.dice - arms.dice['', 0]) < CLOSE
+    asked = load_profile('smoke').of('fig12_augmentation')
+    assert [percent for kind, percent in arms.index if kind == 'painted'] == asked['percents']
+    assert {kind for kind, _ in arms.index} == {'', 'painted', 'wordless', 'pasted', 'new'}
+
+
 def test_the_latent_is_one_run(smoked):
     "Table 2, Figure 5 (no blocks of the decoder) and Figure 6 show the same numbers for it."
     two = smoked.csv('table2_persistence', keep_default_na=False)

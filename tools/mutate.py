@@ -34,6 +34,18 @@ class Mutation:
 
 MUTATIONS = [
     Mutation(
+        'masks are mirrored with their images',
+        'segment/02_training',
+        'torch.cat([once, once.flip(-1)][:views])',
+        'torch.cat([once, once][:views])',
+    ),
+    Mutation(
+        'a distance that grows is a loss',
+        'segment/04_gap',
+        'SCORES = dict(dice=1, iou=1, hd95=-1)',
+        'SCORES = dict(dice=1, iou=1, hd95=1)',
+    ),
+    Mutation(
         'share of the latent that is masked',
         'classifiers/05_batches',
         'keep_mask(shape, ratio, gen)',
