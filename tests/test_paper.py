@@ -22,6 +22,7 @@ PROFILES = [
     'demo',
     'generate',
     'generate_curves',
+    'generate_lesions',
     'generate_real',
     'generate_gpu',
     'full',
