@@ -10,17 +10,14 @@ __all__ = ['STEPS', 'WEIGHTS', 'schedule_levels', 'noise_weight', 'latent_weight
 from collections.abc import Callable
 
 import torch
-from diffusers import UNet2DModel
 from torch import nn
 
 from ..core import lookup, require
 from lgap.generate.denoiser import (
-    GRID,
     SIGMA_DATA,
-    check_widths,
-    frequency_shift,
     from_grid,
     grid_factor,
+    grid_unet,
     preconditioning,
     to_grid,
 )
@@ -81,27 +78,14 @@ class MaskDenoiser(nn.Module):
         channels: int,  # of mask latents
         side: int,  # cells per side of both latents
         seen: int,  # channels of the image's latent
-        widths: tuple[int, ...] = (48, 64),  # see `lgap.generate.denoiser.make_unet`
+        widths: tuple[int, ...] = (48, 64),  # see `lgap.generate.denoiser.grid_unet`
         regressor: bool = False,  # whatever it is given, it reads zeros and one level
     ):
         super().__init__()
-        check_widths(widths)
         self.factor, self.regressor = grid_factor(side), regressor
         self.shape, self.seen = (channels, side, side), (seen, side, side)
         cells = self.factor**2
-        self.net = UNet2DModel(
-            sample_size=GRID,
-            in_channels=(channels + seen) * cells,
-            out_channels=channels * cells,
-            layers_per_block=1,
-            block_out_channels=tuple(widths),
-            down_block_types=('DownBlock2D', 'AttnDownBlock2D'),
-            up_block_types=('AttnUpBlock2D', 'UpBlock2D'),
-            norm_num_groups=8,
-            resnet_time_scale_shift='scale_shift',
-            attention_head_dim=16,
-            freq_shift=frequency_shift(widths[0]),
-        )
+        self.net = grid_unet((channels + seen) * cells, channels * cells, widths)
 
     def ask(self, z, sigma, condition):  # [B, C, h, w], [B], [B, c, h, w]
         "The raw answer of the U-Net."

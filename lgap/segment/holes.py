@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from scipy.ndimage import affine_transform, binary_dilation, gaussian_filter
 
-from ..core import require
+from ..core import InputError, require
 
 # %% ../../nbs/segment/10_holes.ipynb #dc8b4cf5
 MARGIN = 2  # pixels by which a hole is larger than its lesion
@@ -89,7 +89,7 @@ def moved_mask(
         moved = move.of(mask) > 0.5
         if moved.sum() >= 12 and (inside is None or inside[moved].all()):
             return moved, move
-    require(False, f'No place was found in {tries} tries; allow a larger part of the image.')
+    raise InputError(f'No place was found in {tries} tries; allow a larger part of the image.')
 
 # %% ../../nbs/segment/10_holes.ipynb #1c2c6d85
 def soft_edge(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UNet2DModel
 from fastcore.basics import patch
 from torch import nn
 
@@ -20,13 +19,11 @@ from ..autoencoders.training import follow
 from ..autoencoders.wrapper import Autoencoder, encode
 from ..core import digest, has_bf16, pick_device, require
 from lgap.generate.denoiser import (
-    GRID,
     SIGMA_DATA,
-    check_widths,
     draw_levels,
-    frequency_shift,
     from_grid,
     grid_factor,
+    grid_unet,
     preconditioning,
     to_grid,
 )
@@ -44,27 +41,14 @@ class InpaintDenoiser(nn.Module):
         self,
         channels: int,  # of the latents
         side: int,  # cells per side of the latents
-        widths: tuple[int, ...] = (64, 96),  # see `lgap.generate.denoiser.make_unet`
+        widths: tuple[int, ...] = (64, 96),  # see `lgap.generate.denoiser.grid_unet`
     ):
         super().__init__()
-        check_widths(widths)
         self.factor, self.shape = grid_factor(side), (channels, side, side)
         cells = self.factor**2
         self.words = SentenceEncoder(4 * widths[0])
-        self.net = UNet2DModel(
-            sample_size=GRID,
-            in_channels=(2 * channels + 1) * cells,
-            out_channels=channels * cells,
-            layers_per_block=1,
-            block_out_channels=tuple(widths),
-            down_block_types=('DownBlock2D', 'AttnDownBlock2D'),
-            up_block_types=('AttnUpBlock2D', 'UpBlock2D'),
-            norm_num_groups=8,
-            resnet_time_scale_shift='scale_shift',
-            attention_head_dim=16,
-            freq_shift=frequency_shift(widths[0]),
-            class_embed_type='identity',
-        )
+        told = (2 * channels + 1) * cells
+        self.net = grid_unet(told, channels * cells, widths, class_embed_type='identity')
 
     def estimate(
         self,

@@ -21,12 +21,12 @@ from ..data.benchmark import Benchmark, Fold, make_folds
 from ..journal import journal_folder, note
 from .training import SegmentRun, train_segmenter
 from ..store import cached_tensors, code_digest
-from ..study.choices import check_choosing, last_fold
+from ..study.choices import check_last_apart, last_fold
 from ..study.encoding import encode_part
 from ..study.parts import load_study
 from ..study.study import Study
-from ..sweep.progress import progress_bar
-from ..sweep.workers import Failed, cpu_threads, map_jobs
+from ..sweep.progress import map_all
+from ..sweep.workers import cpu_threads
 
 # %% ../../nbs/segment/03_lesions.ipynb #1a0c4eee
 @dataclass
@@ -169,23 +169,13 @@ def run_segmentations(
     title: str = 'segmenters',  # of the bar
 ) -> list[dict]:  # results in the order of the jobs
     "Train what is missing; `InputError` with the first reason when some failed."
-    machine, results = study.machine, [None] * len(jobs)
-    folder, journal = machine.home / 'masks', journal_folder()
-    calls = [(job, folder, machine.device, journal and str(journal)) for job in jobs]
+    folder, journal = study.machine.home / 'masks', journal_folder()
+    calls = [(job, folder, study.machine.device, journal and str(journal)) for job in jobs]
     missing = sum(not result_file(job.run, folder)[0].is_file() for job in jobs)
     if missing:
         note('plan', kinds=dict(segmenter=missing), found=len(jobs) - missing)
-    with progress_bar(len(calls), title, machine.progress) as bar:
-        for index, outcome in map_jobs(segmentation_job, calls, machine):
-            results[index] = outcome
-            bar.update()
-    failed = [number for number, one in enumerate(results) if isinstance(one, Failed)]
-    require(
-        not failed,
-        f'{len(failed)} of {len(jobs)} segmenters failed; the others are kept. First: '
-        + (f'{jobs[failed[0]].run.label}: {results[failed[0]].reason}' if failed else ''),
-    )
-    return results
+    labels = [job.run.label for job in jobs]
+    return map_all(segmentation_job, calls, labels, study.machine, title)
 
 
 def lowest_loss(result: dict) -> float:
@@ -218,7 +208,8 @@ def segment(
     rates: list[float],  # learning rates, see `choose_rates`
 ) -> tuple[dict[Way, list[dict]], dict[Way, float]]:  # results, and the rate of each way
     "Results of all folds and seeds of some ways; each says its fold, seed and learning rate."
-    check_choosing(study.but(candidates=list(map(str, rates)), choose_in='last'))
+    if len(rates) > 1:
+        check_last_apart(study.data)
     chosen = choose_rates(study, lesions, ways, rates)
     asked = []
     for way in ways:

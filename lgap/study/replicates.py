@@ -104,7 +104,7 @@ def interval(
 ) -> tuple[float, float, float]:  # point, lower and upper end
     "Point estimate and percentile interval (Efron and Tibshirani 1993, section 13.3)."
     ends = [(1 - level) / 2, (1 + level) / 2]
-    lower, upper = np.nanquantile(values[1:].numpy(), ends)
+    lower, upper = np.nanquantile(np.asarray(values[1:]), ends)
     return float(values[0]), float(lower), float(upper)
 
 
