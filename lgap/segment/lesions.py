@@ -17,13 +17,13 @@ import torch
 from ..autoencoders.encoded_views import EncodedViews
 from ..autoencoders.wrapper import Autoencoder
 from ..core import digest, require
-from ..data.benchmark import Benchmark, Fold, make_folds
+from ..data.benchmark import Benchmark, Fold
 from ..journal import journal_folder, note
 from .training import SegmentRun, train_segmenter
 from ..store import cached_tensors, code_digest
 from ..study.choices import check_last_apart, last_fold
 from ..study.encoding import encode_part
-from ..study.parts import load_study
+from ..study.parts import load_study, study_folds
 from ..study.study import Study
 from ..sweep.progress import map_all
 from ..sweep.workers import cpu_threads
@@ -72,14 +72,9 @@ class Way(NamedTuple):
     split: str = 'patient'  # folds by patient, or by 'image'
 
 
-def ways_of(
-    lesions: Lesions,
-    controls: bool = True,  # the two rows of images besides the gap's
-) -> list[Way]:
+def ways_of(lesions: Lesions) -> list[Way]:
     "Images and their controls, then reconstructions and latents of each autoencoder."
-    found = [Way('image')]
-    if controls:
-        found += [Way('image', fine=True), Way('image', split='image')]
+    found = [Way('image'), Way('image', fine=True), Way('image', split='image')]
     for name in lesions.encoded:
         found += [Way('recon', name), Way('latent', name)]
     return found
@@ -93,7 +88,7 @@ def way_folds(
     "The folds that are trained, by patient or with each image a patient of its own."
     if split == 'image':
         bench = replace(bench, groups=np.arange(len(bench)))
-    return make_folds(bench, study.data.n_folds)[: last_fold(study.data) + 1]
+    return study_folds(study, bench)
 
 # %% ../../nbs/segment/03_lesions.ipynb #8feb4f2a
 class Segmentation(NamedTuple):
