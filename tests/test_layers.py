@@ -13,6 +13,7 @@ LAYERS = [
     ['classifiers'],
     ['measure', 'sweep'],  # neither sees the other
     ['study'],
+    ['remedy'],
     ['generate'],
     ['segment'],
     ['report'],

@@ -25,6 +25,8 @@ PROFILES = [
     'generate_lesions',
     'generate_real',
     'generate_gpu',
+    'close',
+    'close_confirm',
     'full',
     'published',
 ]

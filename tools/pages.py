@@ -26,6 +26,7 @@ PARTS = {  # folder below nbs -> caption in the navigation, both in reading orde
     'measure': 'Library: measures',
     'sweep': 'Library: sweeps',
     'study': 'Library: studies',
+    'remedy': 'Library: closing the gap',
     'generate': 'Library: generation',
     'segment': 'Library: segmentation',
     'report': 'Library: reports',

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..autoencoders.latent_maps import Cells, LatentMap, draw_cells, draw_couplings, draw_mixing
 from ..autoencoders.registry import find_spec, load_autoencoder, register
 from ..autoencoders.wrapper import AESpec, Autoencoder, check_shape, decode, encode, psnr_ssim
 from ..core import check_choice, digest, require
 from ..data.leaves import leaf_images
-from .latent_maps import Cells, LatentMap, draw_cells, draw_couplings, draw_mixing
 from ..store import bare_code, module_files
 
 # %% ../../nbs/generate/11a_scrambles.ipynb #5ce4da3b
@@ -202,7 +202,7 @@ class ScrambledNet(nn.Module):
 def maps_code() -> str:
     "Digest of the code of the maps: what they do with the same numbers."
     files = module_files()
-    names = 'generate.latent_maps', 'generate.scrambles'
+    names = 'autoencoders.latent_maps', 'generate.scrambles'
     return digest([bare_code(files[name].read_text()) for name in names])
 
 

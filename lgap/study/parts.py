@@ -222,9 +222,10 @@ def run_candidates(
 
 def gather(
     study: Study,
+    parts: list[Part] | None = None,  # those of the study when None
 ) -> Results:
     "Deciding runs try all candidates, the others train what these chose; read all results."
-    parts = open_study(study)
+    parts = open_study(study) if parts is None else parts
     runs = [task.run for part in parts for task in part.tasks]
     deciding = {run: deciding_run(study, run) for run in runs}
     asked = dict.fromkeys(deciding.values(), study.recipe.candidates)
