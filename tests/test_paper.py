@@ -27,6 +27,7 @@ PROFILES = [
     'generate_gpu',
     'close',
     'close_confirm',
+    'close_real',
     'full',
     'published',
 ]
