@@ -11,6 +11,7 @@ from statistics import median
 from typing import NamedTuple
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..autoencoders.unfolding import Unfolding
@@ -39,14 +40,15 @@ class Ways(NamedTuple):
 
 def two_ways(
     ae: Autoencoder,
-    h: Unfolding,
+    h: nn.Module,  # [B, C, h, w] -> [B, C', h', w']
     side: int,  # cells per side of the latent
     classes: int = 5,
 ) -> Ways:
     "Both ways, with networks that have their first weights."
-    cells, pixels = side * h.fold.block, side * ae.spec.factor
-    shape = dict(num_classes=classes)
-    latent_net = matched_resnet(MATCHED[0], cells, in_chans=h.fold.planes, **shape).eval()
+    with torch.no_grad():
+        channels, cells = h(torch.zeros(1, ae.spec.channels, side, side)).shape[1:3]
+    shape, pixels = dict(num_classes=classes), side * ae.spec.factor
+    latent_net = matched_resnet(MATCHED[0], cells, in_chans=channels, **shape).eval()
     image_net = matched_resnet(MATCHED[0], pixels, in_chans=3, **shape).eval()
 
     def mapped(z):
@@ -69,12 +71,12 @@ class Price(NamedTuple):
 
 def price(
     ae: Autoencoder,
-    h: Unfolding,
+    h: nn.Module,  # an unfolding, or any other map of latents
     side: int = 16,  # cells per side of the latent
     bs: int = 32,  # batch size of the timing
     seconds: float = 2.0,  # of each way
 ) -> Price:
-    "Measure an unfolding on this machine."
+    "Measure a map on this machine."
     ways, z = two_ways(ae, h, side), torch.randn(bs, ae.spec.channels, side, side)
     counted = [flops(way, z[:1]) for way in ways]
     times = []
@@ -82,7 +84,7 @@ def price(
         for way in ways:
             times.append(median(time_calls(lambda way=way: way(z), seconds)))
     return Price(
-        h.mean.numel() + h.matrix.numel(),
+        sum(tensor.numel() for tensor in h.state_dict().values()),
         flops(h, z[:1]) / flops(ae.from_latent, z[:1]),
         counted[1] / counted[0],
         times[1] / times[0],
