@@ -213,6 +213,30 @@ def test_figures_11_and_12(smoked):
     assert {kind for kind, _ in arms.index} == {'', 'painted', 'wordless', 'pasted', 'new'}
 
 
+def test_closing_shares_the_baseline(smoked):
+    "Table 9, Figures 13 and S3 start from Table 1's latent and end at its reconstruction."
+    want = main_metric(smoked.csv('table1_gap')).loc['flux2-mini']
+    nine = smoked.csv('table9_closing').set_index('arm')
+    assert abs(nine.value['plain'] - want.latent) < CLOSE
+    assert differ(nine.recon, [want.recon] * len(nine)) < CLOSE
+    assert differ(nine.gap, nine.recon - nine.value) < CLOSE
+    assert differ(nine.gain, nine.value - want.latent) < CLOSE
+    thirteen = smoked.csv('fig13_unfolding').set_index('arm').value
+    assert abs(thirteen['unfolded'] - nine.value['unfolded']) < CLOSE
+    parts = smoked.csv('figs3_decomposition', 'figs3_parts')
+    assert abs(parts.gain.sum() - want.learnability) < CLOSE
+    assert abs(parts.start.iloc[0] - want.latent) < CLOSE
+
+
+def test_the_map_changes_no_reconstruction(smoked):
+    prices = smoked.csv('table9_closing', 'table9_prices').set_index('arm')
+    assert prices.psnr_change['unfolded'] < 0.005
+    assert prices.operations.between(0, 0.2).all() and (prices.fewer > 1).all()
+    said = smoked.csv('table9_closing', 'table9_verdict')
+    assert set(said.verdict) <= {'closed', 'narrowed', 'not closed', 'nothing to close'}
+    assert set(said.stage) == {'development'}
+
+
 def test_the_latent_is_one_run(smoked):
     "Table 2, Figure 5 (no blocks of the decoder) and Figure 6 show the same numbers for it."
     two = smoked.csv('table2_persistence', keep_default_na=False)
