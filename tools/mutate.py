@@ -117,6 +117,18 @@ MUTATIONS = [
         "wilcoxon(differences, alternative='greater', method='exact')",
         "wilcoxon(differences, alternative='less', method='exact')",
     ),
+    Mutation(
+        'the lowest frequencies make the first plane',
+        'autoencoders/09_unfold_fitting',
+        'return square + sorted(rest, key=sum)',
+        'return sorted(rest, key=sum) + square',
+    ),
+    Mutation(
+        'a share is of the gap of plain latents',
+        'remedy/02_closing',
+        'share = share_interval(value - plain, recon - plain, GATE)',
+        'share = share_interval(value - plain, recon - value, GATE)',
+    ),
 ]
 
 
