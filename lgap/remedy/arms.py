@@ -19,8 +19,8 @@ from ..autoencoders.mapped_views import MappedViews
 from ..autoencoders.reader import LEAVES, Reader, lessons_of, new_reader, teach
 from ..autoencoders.registry import autoencoder_id
 from ..autoencoders.trunk import Trunk, decoder_blocks, fresh_weights
-from ..autoencoders.unfold_fitting import Moments, fit_moments, leaf_moments
-from ..autoencoders.unfolding import Fold
+from ..autoencoders.unfold_fitting import Moments, fit_moments, leaf_moments, turn_of
+from ..autoencoders.unfolding import Fold, Unfolding
 from ..autoencoders.wrapper import Autoencoder
 from ..classifiers.matched import GRID
 from ..core import digest, lookup
@@ -45,7 +45,9 @@ LABELS = dict(
     unfolded='unfolded, T(z)',
     procrustes="unfolded by Procrustes' turn",
     random='unfolded by a random turn',
-    mixed='mixed, left as channels',
+    mixed='turned and weighted, left as channels',
+    turned='turned, left as channels',
+    flat='unfolded, all coefficients alike',
     whitened='whitened, left as channels',
     nearest='enlarged, nearest',
     bilinear='enlarged, bilinear',
@@ -91,6 +93,10 @@ def map_of(
         return fit_moments(found, TURNED[name]).unfolding
     if name == 'mixed':
         return partial(mixing, found.mean, fit_moments(found).unfolding.matrix)
+    if name in ('turned', 'flat'):
+        turned = turn_of(found.correlations) @ found.whitening
+        flat = Unfolding(found.mean, turned)
+        return flat if name == 'flat' else partial(mixing, found.mean, turned)
     if name == 'whitened':
         return partial(mixing, found.mean, found.whitening)
     if name in ('nearest', 'bilinear'):

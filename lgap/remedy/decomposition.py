@@ -14,7 +14,8 @@ from ..study.replicates import interval_columns, mean_of
 # %% ../../nbs/remedy/04_decomposition.ipynb #50b9554d
 STEPS = {  # part -> the arms between which it lies
     'scale': ('plain', 'whitened'),
-    'mix': ('whitened', 'mixed'),
+    'turn': ('whitened', 'turned'),
+    'strength': ('turned', 'mixed'),
     'arrangement': ('mixed', 'unfolded'),
     'rest': ('unfolded', 'recon'),
 }
