@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['FLOOR', 'LEAST_VARIANCE', 'TURNS', 'LEAVES', 'frequencies', 'colour_axes', 'wanted_cosines', 'Moments',
-           'whitening_of', 'moments', 'turn_of', 'Fitted', 'fit_moments', 'leaf_moments', 'fit_unfolding']
+           'whitening_of', 'moments', 'turn_of', 'Fitted', 'fit_moments', 'drawn_leaves', 'leaf_moments',
+           'fit_unfolding']
 
 # %% ../../nbs/autoencoders/09_unfold_fitting.ipynb #9a4f0029
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -139,13 +141,19 @@ def fit_moments(
 LEAVES = dict(n=2048, seed=909)  # images that unfoldings are fitted on
 
 
+@lru_cache(1)
+def drawn_leaves(n: int, seed: int, size: int) -> torch.Tensor:  # uint8 [n, 3, size, size]
+    "Leaves that several autoencoders are fitted on."
+    return leaf_images(n, size, seed, n_jobs=1)
+
+
 def leaf_moments(
     ae: Autoencoder,
     size: int = 64,  # image side in pixels
     **leaves,  # n and seed where they differ from `LEAVES`
 ) -> Moments:
     "Moments of an autoencoder's latents; raises `InputError` where they cannot be unfolded."
-    images = leaf_images(**LEAVES | leaves, size=size, n_jobs=1)
+    images = drawn_leaves(**LEAVES | leaves, size=size)
     latents = encode(ae, images)
     recon = decode(ae, latents)
     cosines = wanted_cosines(recon, ae.spec.factor, Fold.of(ae.spec.channels))
