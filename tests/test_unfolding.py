@@ -16,6 +16,9 @@ from lgap.autoencoders.unfolded import SUFFIX, read_unfolding
 from lgap.autoencoders.wrapper import decode, encode
 from lgap.core import InputError
 from lgap.data.sources import phantom
+from lgap.generate.material import Plan, generator_run, open_material, train_generators
+from lgap.generate.samplers import Sampler
+from lgap.generate.steering import Guides, draw
 from lgap.study.profiles import load_profile
 from lgap.study.study import Study
 
@@ -132,3 +135,17 @@ def test_a_folder_that_is_there_is_kept(remedied, tmp_path):
     line = ['lgap_remedy', '--ae', 'sd-mini', '--out', str(folder)]
     passed, said = fresh.run(tmp_path / 'log', fresh.console, *line)
     assert not passed and 'lgap_remedy: ' in said and 'is not empty' in said
+
+
+def test_latents_are_generated_in_it(smoked):
+    "A generator of unfolded latents works on the same cells as one of plain latents."
+    values = smoke_job('table5_generation', smoked.home).values
+    study = Study.of('smoke', dict(autoencoders=[f'sd-mini{SUFFIX}'], cache=values['cache']))
+    plan = Plan(steps=2, widths=(16, 16), bs=8, sampler=Sampler(steps=2))
+    material = open_material(study.but(n_jobs=1, progress=False), plan)[0]
+    (generator,) = train_generators(material, [generator_run(material)])
+    images = draw(Guides(material, generator), np.array([0, 1]))
+    assert images.shape == (2, 1, 32, 32) and images.dtype == torch.uint8
+    plain = load_autoencoder('sd-mini').spec
+    assert material.ae.spec.channels * 4 == plain.channels
+    assert material.ae.spec.factor * 2 == plain.factor
