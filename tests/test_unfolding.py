@@ -108,7 +108,7 @@ def remedied(smoked, tmp_path_factory):
     given = [word for name in sorted(names) for word in ('-p', f'{name}={values[name]}')]
     home = tmp_path_factory.mktemp('remedy')
     line = ['--ae', 'flux2-mini', '--out', str(home / 'laid'), '--images', 'phantom-us']
-    line += ['--size', str(values['size']), '--folds', '1', '--leaves', '64', *given]
+    line += ['--size', str(values['size']), '--folds', '1', '--leaves', '64', '-p', 'null=', *given]
     passed, said = fresh.run(home / 'log', fresh.console, 'lgap_remedy', *line)
     assert passed, said[-2000:]
     return home / 'laid', said
