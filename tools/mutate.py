@@ -126,8 +126,8 @@ MUTATIONS = [
     Mutation(
         'a share is of the gap of plain latents',
         'remedy/02_closing',
-        'share = share_interval(value - plain, recon - plain, GATE)',
-        'share = share_interval(value - plain, recon - value, GATE)',
+        'share = share_interval(value - plain, recon - plain, LEAST_GAP)',
+        'share = share_interval(value - plain, recon - value, LEAST_GAP)',
     ),
 ]
 

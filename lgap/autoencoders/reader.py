@@ -17,7 +17,7 @@ from .families import load_strict
 from .trunk import Trunk
 from .wrapper import Autoencoder, encode
 from ..core import InputError, require
-from ..data.leaves import leaf_images
+from ..data.leaves import drawn_leaves
 
 # %% ../../nbs/autoencoders/10_reader.ipynb #38079737
 class Residual(nn.Module):
@@ -87,7 +87,7 @@ def lessons_of(
     **leaves,  # n and seed where they differ from `LEAVES`
 ) -> Lessons:
     "What a reader of an autoencoder is taught."
-    z = encode(ae, leaf_images(**LEAVES | leaves, size=size, n_jobs=1))
+    z = encode(ae, drawn_leaves(**LEAVES | leaves, size=size))
     with torch.inference_mode():
         wanted = torch.cat([trunk(part).float() for part in z.split(64)])
     mean = wanted.mean((0, 2, 3), keepdim=True)

@@ -4,11 +4,9 @@
 
 # %% auto #0
 __all__ = ['FLOOR', 'LEAST_VARIANCE', 'TURNS', 'LEAVES', 'frequencies', 'colour_axes', 'wanted_cosines', 'Moments',
-           'whitening_of', 'moments', 'turn_of', 'Fitted', 'fit_moments', 'drawn_leaves', 'leaf_moments',
-           'fit_unfolding']
+           'whitening_of', 'moments', 'turn_of', 'Fitted', 'fit_moments', 'leaf_moments', 'fit_unfolding']
 
 # %% ../../nbs/autoencoders/09_unfold_fitting.ipynb #9a4f0029
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -16,7 +14,7 @@ import torch
 from .unfolding import Fold, Unfolding, block_cosines
 from .wrapper import Autoencoder, decode, encode
 from ..core import check_choice, require
-from ..data.leaves import leaf_images
+from ..data.leaves import drawn_leaves
 
 # %% ../../nbs/autoencoders/09_unfold_fitting.ipynb #418d9409
 def frequencies(
@@ -139,12 +137,6 @@ def fit_moments(
 
 
 LEAVES = dict(n=2048, seed=909)  # images that unfoldings are fitted on
-
-
-@lru_cache(1)
-def drawn_leaves(n: int, seed: int, size: int) -> torch.Tensor:  # uint8 [n, 3, size, size]
-    "Leaves that several autoencoders are fitted on."
-    return leaf_images(n, size, seed, n_jobs=1)
 
 
 def leaf_moments(

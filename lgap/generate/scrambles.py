@@ -21,7 +21,7 @@ from ..autoencoders.latent_maps import Cells, LatentMap, draw_cells, draw_coupli
 from ..autoencoders.registry import find_spec, load_autoencoder, register
 from ..autoencoders.wrapper import AESpec, Autoencoder, check_shape, decode, encode, psnr_ssim
 from ..core import check_choice, digest, require
-from ..data.leaves import leaf_images
+from ..data.leaves import drawn_leaves
 from ..store import bare_code, module_files
 
 # %% ../../nbs/generate/11a_scrambles.ipynb #5ce4da3b
@@ -149,12 +149,11 @@ def inverse_error(
 LEAVES = dict(n=32, seed=606)  # images that the numbers are measured on
 
 
-@cache
 def leaves_of(
     size: int,  # pixels per side
 ) -> torch.Tensor:  # uint8 [n, 3, size, size]
     "The images that latents are standardised by."
-    return leaf_images(**LEAVES, size=size, n_jobs=1)
+    return drawn_leaves(**LEAVES, size=size)
 
 
 def latent_statistics(
