@@ -33,7 +33,7 @@ def test_all_general_ones_have_an_unfolding():
 def test_reconstructions_stay(name):
     "Exactly invertible, also on grids that no fit has seen; no image changes by a grey level."
     plain, unfolded = load_autoencoder(name), load_autoencoder(f'{name}{SUFFIX}')
-    h = unfolded.net.unfolding
+    h = unfolded.net.h
     for shape in ((3, 5), (16, 16)):
         z = 3 * torch.randn(2, plain.spec.channels, *shape)
         assert (h.inverse(h(z)) - z).abs().max() < 1e-4
@@ -84,7 +84,7 @@ def test_it_goes_where_autoencoders_go():
     plain = load_autoencoder('flux2-mini')
     with torch.no_grad():
         one = Trunk(ae, 1)(z)
-        two = Trunk(plain, 1)(ae.net.unfolding.inverse(z))
+        two = Trunk(plain, 1)(ae.net.h.inverse(z))
     assert torch.allclose(one, two, atol=1e-3)
 
 
@@ -93,7 +93,7 @@ def test_latents_of_others_are_refused():
     with pytest.raises(InputError, match=r'expected \[B, 2, h, w\]'):
         decode(ae, torch.zeros(1, 32, 8, 8))
     with pytest.raises(InputError, match='fitted for'):
-        ae.net.unfolding.inverse(torch.zeros(1, 2, 30, 32))
+        ae.net.h.inverse(torch.zeros(1, 2, 30, 32))
 
 
 @pytest.fixture(scope='module')

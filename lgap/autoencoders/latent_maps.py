@@ -4,14 +4,17 @@
 
 # %% auto #0
 __all__ = ['GAIN', 'HIDDEN', 'LatentMap', 'Cells', 'draw_cells', 'Mixing', 'draw_mixing', 'Coupling', 'draw_coupling', 'Chain',
-           'draw_couplings']
+           'draw_couplings', 'MappedNet', 'MappedAutoencoder']
 
 # %% ../../nbs/autoencoders/02b_latent_maps.ipynb #5bc81e72
+from types import SimpleNamespace
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .wrapper import AESpec, Autoencoder
 from ..core import require
 
 # %% ../../nbs/autoencoders/02b_latent_maps.ipynb #5be4da3b
@@ -173,3 +176,43 @@ def draw_couplings(
         order = order[::-1] if k % 2 else rng.permutation(channels)
         maps.append(draw_coupling(rng, order, kernel))
     return Chain(maps)
+
+# %% ../../nbs/autoencoders/02b_latent_maps.ipynb #b871b667
+class MappedNet(nn.Module):
+    "An autoencoder and a map of its latents, in the manner of a network of diffusers."
+
+    def __init__(
+        self,
+        ae: Autoencoder,
+        h: LatentMap,
+    ):
+        super().__init__()
+        self.ae = ae
+        self.h = h
+        self.config = SimpleNamespace(in_channels=ae.in_channels)
+
+    @property
+    def decoder(self) -> nn.Module:  # where `Trunk` cuts it
+        return self.ae.net.decoder
+
+    def encode(self, x):  # [B, c, H, W] -> .latent, mapped
+        return SimpleNamespace(latent=self.h(self.ae.to_latent(x.to(self.ae.dtype))))
+
+    def decode(self, z):  # mapped latents -> .sample [B, c, H, W]
+        return SimpleNamespace(sample=self.ae.from_latent(self.h.inverse(z).to(self.ae.dtype)))
+
+
+class MappedAutoencoder(Autoencoder):
+    "E' = h∘E and D' = D∘h⁻¹."
+
+    def __init__(
+        self,
+        ae: Autoencoder,
+        h: LatentMap,
+        spec: AESpec,  # of the result
+    ):
+        super().__init__(MappedNet(ae, h), spec)
+
+    @property
+    def dtype(self) -> torch.dtype:  # of latents that go in and out: never half
+        return torch.promote_types(super().dtype, torch.float32)

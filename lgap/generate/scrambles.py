@@ -4,20 +4,25 @@
 
 # %% auto #0
 __all__ = ['FAMILIES', 'LEAVES', 'MOST_ERROR', 'MOST_DECIBELS', 'Scramble', 'scramble_rng', 'draw_map', 'ScrambleMap',
-           'inverse_error', 'leaves_of', 'latent_statistics', 'ScrambledNet', 'maps_code', 'ScrambledAutoencoder',
-           'check_exact', 'build_scrambled', 'check_name', 'register_scramble']
+           'inverse_error', 'leaves_of', 'latent_statistics', 'maps_code', 'ScrambledAutoencoder', 'check_exact',
+           'build_scrambled', 'check_name', 'register_scramble']
 
 # %% ../../nbs/generate/11a_scrambles.ipynb #5cc81e72
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
-from torch import nn
 
-from ..autoencoders.latent_maps import Cells, LatentMap, draw_cells, draw_couplings, draw_mixing
+from lgap.autoencoders.latent_maps import (
+    Cells,
+    LatentMap,
+    MappedAutoencoder,
+    draw_cells,
+    draw_couplings,
+    draw_mixing,
+)
 from ..autoencoders.registry import find_spec, load_autoencoder, register
 from ..autoencoders.wrapper import AESpec, Autoencoder, check_shape, decode, encode, psnr_ssim
 from ..core import check_choice, digest, require
@@ -173,30 +178,6 @@ def latent_statistics(
     return (mean / std).mul(10).round().div(10) * std, std
 
 # %% ../../nbs/generate/11a_scrambles.ipynb #5c1f0e3d
-class ScrambledNet(nn.Module):
-    "An autoencoder and a map, in the manner of a network of diffusers."
-
-    def __init__(
-        self,
-        ae: Autoencoder,
-        h: ScrambleMap,
-    ):
-        super().__init__()
-        self.ae = ae
-        self.h = h
-        self.config = SimpleNamespace(in_channels=ae.in_channels)
-
-    @property
-    def decoder(self) -> nn.Module:  # where `Trunk` cuts it
-        return self.ae.net.decoder
-
-    def encode(self, x):  # [B, c, H, W] -> .latent [B, C, h, w]
-        return SimpleNamespace(latent=self.h(self.ae.to_latent(x.to(self.ae.dtype))))
-
-    def decode(self, z):  # [B, C, h, w] -> .sample [B, c, H, W]
-        return SimpleNamespace(sample=self.ae.from_latent(self.h.inverse(z).to(self.ae.dtype)))
-
-
 @cache
 def maps_code() -> str:
     "Digest of the code of the maps: what they do with the same numbers."
@@ -205,7 +186,7 @@ def maps_code() -> str:
     return digest([bare_code(files[name].read_text()) for name in names])
 
 
-class ScrambledAutoencoder(Autoencoder):
+class ScrambledAutoencoder(MappedAutoencoder):
     "E' = h∘E and D' = D∘h⁻¹, for images of one size."
 
     def __init__(
@@ -223,11 +204,7 @@ class ScrambledAutoencoder(Autoencoder):
             path='',
             note=f'latents of {ae.spec.name} under {scramble.name}, {side} x {side} cells',
         )
-        super().__init__(ScrambledNet(ae, ScrambleMap(scramble, mean, std, side)), spec)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return torch.promote_types(super().dtype, torch.float32)
+        super().__init__(ae, ScrambleMap(scramble, mean, std, side), spec)
 
 # %% ../../nbs/generate/11a_scrambles.ipynb #5c4e732c
 MOST_ERROR, MOST_DECIBELS = 1e-6, 1e-3

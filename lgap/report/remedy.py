@@ -121,7 +121,9 @@ def lgap_remedy(
     try:
         given = dict(max_folds=folds, size=size) | parse_assignments(p or [])
         folder = Path.cwd() / out
-        fitted = unfold_autoencoder(ae, folder, size, n=leaves or enough_leaves(size))
+        n = leaves or enough_leaves(size)
+        print(f'Drawing {n} images of {size} pixels to fit on.')
+        fitted = unfold_autoencoder(ae, folder, size, n=n)
         shown, fold = int((fitted.correlations > 0.9).sum()), fitted.unfolding.fold
         print(f'{folder}: {fold.channels} channels laid out as {fold.planes} of {fold.block} times')
         print(f'the side; {shown} of them show their cosine with a correlation above 0.9.')
