@@ -19,11 +19,13 @@ from ..sweep.sweep import Task
 def candidate_tasks(
     task: Task,
     candidates: tuple[str, ...],  # changes in words
+    brief: str = '',  # a further change to each, in words
 ) -> dict[str, Task]:  # candidate -> the task with it
     "The task with every candidate recipe."
     found = {}
     for text in candidates:
-        found[text] = task.sibling(changed(task.run, parse_change(text)))
+        run = changed(task.run, parse_change(text))
+        found[text] = task.sibling(changed(run, parse_change(brief)))
     return found
 
 # %% ../../nbs/study/03b_choices.ipynb #c7e3c6dd
@@ -64,8 +66,14 @@ def check_last_apart(data: Data):
 
 
 def check_choosing(study: Study):
-    "`InputError` for an unknown `choose_in`, or a last fold that validates on tested patients."
+    "`InputError` for a wrong `choose_in` or `brief`, or a last fold that scores tested patients."
     recipe = study.recipe
+    named = {name for _, name in parse_change(recipe.brief)}
+    require(
+        named <= {'epochs', 'patience'},
+        f'brief is {recipe.brief!r}; it may change epochs and patience alone, for example '
+        "'epochs:60 patience:8'.",
+    )
     check_choice(recipe.choose_in, CHOOSE_IN, 'fold in which candidates are chosen')
     if recipe.choose_in == 'last' and len(recipe.candidates) > 1:
         check_last_apart(study.data)

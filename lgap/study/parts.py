@@ -206,12 +206,14 @@ def run_candidates(
     study: Study,
     asked: dict[Run, tuple[str, ...]],  # run of the study -> the candidates it tries
     parts: list[Part],
+    brief: str = '',  # a further change to all of them, in words; their weights are not kept
 ) -> dict[Run, dict]:  # run of the study -> the result it chose, see `choose`
     "Train what is missing of all candidates together; each run takes its best."
     tasks = [task for part in parts for task in part.tasks if task.run in asked]
-    tried = {task.run: candidate_tasks(task, asked[task.run]) for task in tasks}
+    tried = {task.run: candidate_tasks(task, asked[task.run], brief) for task in tasks}
     every = [task for found in tried.values() for task in found.values()]
-    kept = [task.run for task in tasks if study.machine.keep and is_kept(study, task.run)]
+    keeps = study.machine.keep and not brief
+    kept = [task.run for task in tasks if keeps and is_kept(study, task.run)]
     keep = [tried[run][asked[run][0]].run for run in kept]  # of the first candidate
     found = run_tasks(study, every, keep)
     chosen = {}
@@ -226,13 +228,15 @@ def gather(
 ) -> Results:
     "Deciding runs try all candidates, the others train what these chose; read all results."
     parts = open_study(study) if parts is None else parts
+    recipe = study.recipe
+    brief = recipe.brief if len(recipe.candidates) > 1 else ''
     runs = [task.run for part in parts for task in part.tasks]
     deciding = {run: deciding_run(study, run) for run in runs}
-    asked = dict.fromkeys(deciding.values(), study.recipe.candidates)
-    by_run = run_candidates(study, asked, parts)
+    asked = dict.fromkeys(deciding.values(), recipe.candidates)
+    by_run = run_candidates(study, asked, parts, brief)
     others = {}
     for run in runs:
-        if run not in asked:
+        if brief or run not in asked:
             others[run] = (by_run[deciding[run]]['chosen'],)
     by_run |= run_candidates(study, others, parts)
     return Results(parts, {run: by_run[run] for run in runs})
