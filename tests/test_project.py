@@ -141,6 +141,17 @@ def test_readme_links_resolve(root):
     assert not [target for target in links + named if not (root / target).exists()]
 
 
+def test_results_that_the_index_reads_are_kept_by_git(root):
+    text = (root / 'nbs' / 'index.ipynb').read_text()
+    names = set(re.findall(r"results, '(\w+)'|\.\./figures/(\w+)/", text))
+    names = {profile for pair in names for profile in pair if profile}
+    assert len(names) > 4 and 'close_confirm' in names
+    for profile in names:
+        path = f'figures/{profile}/record.json'
+        found = subprocess.run(['git', 'check-ignore', '--no-index', path], cwd=root)
+        assert found.returncode == 1, f'.gitignore drops {path}; name its folder there'
+
+
 # Parameters of the paper notebooks
 KIND = re.compile(r'str|int|float|bool|dict|list\[(str|int|float)\]')
 
