@@ -19,8 +19,8 @@ def cells_of(name: str, kind: str) -> list[str]:
     return [cell.source for cell in cells if cell.cell_type == kind]
 
 
-def test_there_are_six_and_a_glossary():
-    assert [name[0] for name in NUMBERED] == list('123456') and 'glossary' in NAMES
+def test_there_are_seven_and_a_glossary():
+    assert [name[0] for name in NUMBERED] == list('0123456') and 'glossary' in NAMES
 
 
 @pytest.mark.parametrize('name', NAMES)
