@@ -1,6 +1,7 @@
 # make reproduce   set up .venv if needed, run the demo study, write figures/demo/
 # make test        set up .venv if needed, run all tests
 # make docs        set up .venv if needed, build the site of the notebooks in _docs/; nothing is run
+# make slides      a lecture as a PDF in _docs/, made of figures that the notebooks show
 # ENV=active       use the environment that is active instead of .venv
 PYTHON ?= python3
 ifeq ($(ENV),active)
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
 PROFILE ?= demo
 
-.PHONY: setup reproduce test docs lab readme notebooks .active
+.PHONY: setup reproduce test docs slides lab readme notebooks .active
 
 # only the environment
 setup: $(READY)
@@ -26,6 +27,9 @@ test: $(READY)
 
 docs: $(READY)
 	$(BIN)python tools/site.py
+
+slides: $(READY)
+	$(BIN)python tools/slides.py
 
 lab: $(READY)
 	$(BIN)jupyter lab nbs

@@ -10,6 +10,7 @@ from conftest import load_tool
 from lgap.core import InputError
 
 PAGES, SITE, BOOKS = load_tool('pages'), load_tool('site'), load_tool('notebooks')
+SLIDES = load_tool('slides')
 NEW = nbformat.v4
 PNG = (
     'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJg'
@@ -255,3 +256,22 @@ def test_readme(checkout):
     assert text.startswith('<!-- made from nbs/index.ipynb')
     assert '![A dot](figures/demo/dot.png)\n\nOne.\n\n```python\ny = 2\n```\n' in text
     assert 'import x' not in text and 'echo' not in text
+
+
+# Slides
+def test_slides_of_the_lecture(root, tmp_path):
+    "Every slide has its figure; a PDF of as many pages, the same twice."
+    slides = SLIDES.load_slides(root / 'tools' / 'slides.yaml')
+    assert len(slides) >= 12 and all(one.say for one in slides)
+    one, two = tmp_path / 'one.pdf', tmp_path / 'two.pdf'
+    SLIDES.make_slides(root, one)
+    SLIDES.make_slides(root, two)
+    assert one.read_bytes() == two.read_bytes()
+    assert one.read_bytes().count(b'/Type /Page ') == len(slides)
+
+
+def test_a_slide_without_its_figure_is_refused(checkout):
+    nbs = checkout / 'nbs'
+    assert SLIDES.picture_of(nbs, SLIDES.Slide('data/00_a', 0, 'A', ['b'])).startswith(b'\x89PNG')
+    with pytest.raises(InputError, match='shows 1 figure'):
+        SLIDES.picture_of(nbs, SLIDES.Slide('data/00_a', 1, 'A', ['b']))
