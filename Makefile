@@ -2,6 +2,7 @@
 # make test        set up .venv if needed, run all tests
 # make docs        set up .venv if needed, build the site of the notebooks in _docs/; nothing is run
 # make slides      a lecture as a PDF in _docs/, made of figures that the notebooks show
+# LOCKED=yes       install the versions of constraints.txt, with which the tests passed
 # ENV=active       use the environment that is active instead of .venv
 PYTHON ?= python3
 ifeq ($(ENV),active)
@@ -13,6 +14,7 @@ READY := .venv/.ready
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 endif
 PROFILE ?= demo
+LOCKED ?=
 
 .PHONY: setup reproduce test docs slides lab readme notebooks .active
 
@@ -48,7 +50,7 @@ readme: $(READY)
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'lgap needs Python 3.11 or newer; set PYTHON=/path/to/python3.11')"
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --upgrade pip
-	.venv/bin/python -m pip install --quiet -e ".[dev]"
+	.venv/bin/python -m pip install --quiet $(if $(LOCKED),-c constraints.txt) -e ".[dev]"
 	touch $@
 
 .active:

@@ -12,6 +12,7 @@ cfg = cp['DEFAULT']
 readme = here / 'README.md'
 extras = {name: cfg[f'{name}_requirements'].split() for name in ('cluster', 'lab', 'dev')}
 extras['dev'] += extras['cluster'] + extras['lab']
+extras['dask'] = extras['cluster']  # the other name under which it is looked for
 setup(
     name=cfg['lib_name'],
     version=cfg['version'],

@@ -9,6 +9,8 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 NOTEBOOKS = sorted(
     path for path in (ROOT / 'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in path.parts
@@ -66,6 +68,17 @@ def test_environment_matches_settings(root, settings):
     pip = yaml.safe_load((root / 'environment.yml').read_text())['dependencies'][-1]['pip']
     assert [package for package in pip if not package.startswith('-e')] == want
     assert len(want) == len(set(want)) > 40
+
+
+def test_tested_versions_are_those_that_are_wanted(root, settings):
+    "constraints.txt names a version of everything declared, and one that is allowed."
+    lines = (root / 'constraints.txt').read_text().splitlines()
+    pinned = dict(line.split('==') for line in lines if not line.startswith('#'))
+    pinned = {canonicalize_name(name): version for name, version in pinned.items()}
+    for text in ' '.join(settings[kind] for kind in KINDS).split():
+        need = Requirement(text)
+        version = pinned[canonicalize_name(need.name)]
+        assert need.specifier.contains(version), f'constraints.txt: {version} is no {text}'
 
 
 def test_every_import_of_the_package_is_declared(settings):
