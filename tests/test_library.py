@@ -29,7 +29,7 @@ def test_all_notebooks_are_seen(root):
     rooms = {name.rpartition('/')[0] for name in NOTEBOOKS}
     assert len(NOTEBOOKS) > 45
     modules = {path.parent.name for path in (root / 'lgap').rglob('__init__.py')} - {'lgap'}
-    assert rooms == {'', 'cluster', *modules}
+    assert rooms == {'', 'cluster', 'results', *modules}
 
 
 def run_from_scratch(root, name):

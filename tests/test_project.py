@@ -10,8 +10,11 @@ import subprocess
 import sys
 import tokenize
 
+import nbformat
 import pytest
 from conftest import ROOT, load_tool
+
+from lgap.report.reproduce import execute
 
 BIN = os.path.dirname(sys.executable)
 NOTEBOOKS = sorted(
@@ -150,6 +153,20 @@ def test_results_that_the_index_reads_are_kept_by_git(root):
         path = f'figures/{profile}/record.json'
         found = subprocess.run(['git', 'check-ignore', '--no-index', path], cwd=root)
         assert found.returncode == 1, f'.gitignore drops {path}; name its folder there'
+
+
+def shown_tables(path) -> list[str]:
+    "Tables in the outputs of a notebook."
+    outputs = [out for cell in nbformat.read(path, 4).cells for out in cell.get('outputs', [])]
+    return [out.data['text/html'] for out in outputs if 'text/html' in out.get('data', {})]
+
+
+def test_the_page_of_all_results_is_that_of_the_tables(root, tmp_path):
+    source = root / 'nbs' / 'results' / '1_all_results.ipynb'
+    execute(source, tmp_path / 'ran.ipynb')
+    kept, made = shown_tables(source), shown_tables(tmp_path / 'ran.ipynb')
+    told = 'run `python tools/notebooks.py outputs --only all_results`'
+    assert len(made) == 1 and kept == made, told
 
 
 # Parameters of the paper notebooks

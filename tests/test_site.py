@@ -251,3 +251,20 @@ def test_no_kernel_is_started(root, tmp_path):
     assert SITE.build_site(tmp_path, tmp_path / 'out') == names
     for page in (tmp_path / 'out/index.html', tmp_path / 'out/paper/table1_gap.html'):
         assert 'kept from before' in page.read_text()
+
+
+def test_results_can_be_filtered_and_sorted(browser, address):
+    "By keyboard: words in the box, a heading pressed twice."
+    tab = browser.new_page(viewport=WIDE)
+    tab.goto(f'{address}/results/1_all_results.html', wait_until='load')
+    rows = "[...document.querySelectorAll('#results-table tbody tr:not([hidden])')]"
+    everything = tab.evaluate(f'{rows}.length')
+    tab.get_by_label('Filter').fill('learnability taef2')
+    texts = tab.evaluate(f'{rows}.map(row => row.textContent)')
+    assert 0 < len(texts) < everything
+    assert all('learnability' in text and 'taef2' in text for text in texts)
+    for order in ('ascending', 'descending'):
+        tab.get_by_role('button', name='value').press('Enter')
+        values = tab.evaluate(f'{rows}.map(row => Number(row.cells[6].dataset.v))')
+        assert values == sorted(values, reverse=order == 'descending') and len(set(values)) > 3
+    tab.close()

@@ -19,6 +19,7 @@ from lgap.core import require
 PARTS = {  # folder below nbs -> caption in the navigation, both in reading order
     'lessons': 'Lessons',
     'paper': 'Paper: figures and tables',
+    'results': 'All results',
     '.': 'Library: the ground',
     'data': 'Library: data',
     'autoencoders': 'Library: autoencoders',
@@ -89,6 +90,16 @@ def last_heading(
     return re.sub(r'[`*$]', '', [before, *re.findall(r'(?m)^#+ +(.+)', outside)][-1])
 
 
+def link_pages(cell):  # changed
+    "Links to notebooks in tables that a cell shows lead to their pages."
+    for output in cell.outputs:
+        data = output.get('data', {})
+        if 'text/html' in data:
+            data['text/html'] = re.sub(
+                r'(href="(?!\w+:)[^"]+)\.ipynb"', r'\1.html"', data['text/html']
+            )
+
+
 def shown_code(
     cell,  # a code cell; changed
     heading: str,  # describes its plots to those who do not see them
@@ -97,6 +108,7 @@ def shown_code(
     said = set(re.findall(r'(?m)^#\s*\|\s*(.+?)\s*$', cell.source))
     cell.source = re.sub(r'(?m)^#\s*\|.*\n?', '', cell.source).strip('\n')
     tags = cell.metadata.get('tags', [])
+    link_pages(cell)
     if 'echo: false' in said:
         cell.metadata['tags'] = [*tags, 'remove-input']
     if 'parameters' in tags:
