@@ -17,7 +17,7 @@ from lgap.study.methods import controls, methods
 from lgap.study.profiles import load_profile, profile_files
 
 PAPER = {path.stem for path in (ROOT / 'nbs' / 'paper').glob('*.ipynb')}
-PROFILES = ['smoke', 'demo', 'full', 'published', 'real', 'medmnist', 'paper', 'h200']
+PROFILES = ['smoke', 'demo', 'full', 'long', 'published', 'real', 'medmnist', 'paper', 'h200']
 PROFILES += ['close', 'close_confirm', 'close_real', 'close_generate']
 PROFILES += ['generate', 'generate_curves', 'generate_lesions', 'generate_real', 'generate_gpu']
 CLOSE = 2e-6  # tables keep six digits
