@@ -91,13 +91,13 @@ def last_heading(
 
 
 def link_pages(cell):  # changed
-    "Links to notebooks in tables that a cell shows lead to their pages."
+    "Links to notebooks in what a cell shows lead to their pages; `../nbs/` is this very folder."
     for output in cell.outputs:
         data = output.get('data', {})
-        if 'text/html' in data:
-            data['text/html'] = re.sub(
-                r'(href="(?!\w+:)[^"]+)\.ipynb"', r'\1.html"', data['text/html']
-            )
+        for kind, begin, end in (('text/html', 'href="', '"'), ('text/markdown', r'\]\(', r'\)')):
+            if kind in data:
+                link = rf'({begin})(?:\.\./nbs/)?((?!\w+:)[^"()]+)\.ipynb({end})'
+                data[kind] = re.sub(link, r'\1\2.html\3', data[kind])
 
 
 def shown_code(
