@@ -85,9 +85,7 @@ class Recipe:
     noise_epochs: int = 0  # most epochs of second stages; 0 for `epochs`
     candidates: tuple[str, ...] = ('',)  # recipes each space chooses among, by words
     choose_in: str = 'each'  # fold that chooses: 'each' its own, or the 'last' for all
-    brief: str = (
-        ''  # epochs and patience while candidates are compared, by words; '' for those above
-    )
+    brief: str = ''  # epochs and patience while candidates are compared, by words
 
 # %% ../../nbs/study/02_study.ipynb #8c2fbcda
 PARTS = dict(data=Data, recipe=Recipe, machine=Machine)
