@@ -107,7 +107,8 @@ def test_distillation_on_radiographs(distilled):
 def test_report_on_radiographs(radiographs, taef2, shared, tmp_path):
     "A report on a real autoencoder and real radiographs; numbers of so small a study say nothing."
     given = dict(against=['sd-mini'], max_folds=1, n_folds=3, n_images=90, epochs=1, levels=2)
-    given |= dict(n_boot=20, cache=str(tmp_path / 'c'), device='cpu')
+    given |= dict(n_boot=20, candidates=[''], n_jobs=1)
+    given |= dict(cache=str(tmp_path / 'c'), device='cpu')
     said, page = diagnose_autoencoder(taef2, radiographs, given, str(tmp_path / 'r'))
     numbers = said['diagnostics']
     assert said['of'] == 2

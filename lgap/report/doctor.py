@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from fastcore.script import call_parse
 from huggingface_hub import constants
+from joblib import cpu_count
 from medmnist import INFO
 from packaging.requirements import Requirement
 
@@ -79,13 +80,12 @@ def check_size(
 
 def check_machine() -> list[Finding]:
     "Cores, memory, disk and the number format of products."
-    cores = len(os.sched_getaffinity(0))
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / GIB
     home = next(path for path in (data_home(), *data_home().parents) if path.exists())
     free = shutil.disk_usage(home).free / GIB
     form = 'bfloat16' if has_bf16(pick_device('auto')) else 'float32'
     return [
-        Finding('cores', f'{cores}, {torch.get_num_threads()} threads; products in {form}'),
+        Finding('cores', f'{cpu_count()}, {torch.get_num_threads()} threads; products in {form}'),
         check_size('memory', memory, MEMORY, 'fewer workers: -p n_jobs=1'),
         check_size('disk', free, DISK, 'set LGAP_DATA to a folder on a larger disk'),
     ]

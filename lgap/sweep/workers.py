@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from ..core import InputError, check_choice, data_home, pick_device, require
@@ -27,7 +27,7 @@ class Machine:
     "Where and how a study computes; nothing here decides a number."
 
     device: str = 'auto'  # auto, cpu, cuda, cuda:1
-    n_jobs: int = -1  # processes; -1 for all cores on a CPU and 1 on a GPU
+    n_jobs: int = -1  # processes; -1 for all cores that may be used on a CPU, and 1 on a GPU
     scheduler: str = 'local'  # where runs are trained: local, or dask
     address: str = ''  # of a Dask scheduler; empty starts workers on this machine
     progress: bool = True  # show bars
@@ -45,7 +45,7 @@ class Machine:
         if self.n_jobs != -1:
             return max(1, self.n_jobs)
         on_cpu = pick_device(device or self.device).type == 'cpu'
-        return len(os.sched_getaffinity(0)) if on_cpu else 1
+        return cpu_count() if on_cpu else 1
 
 # %% ../../nbs/sweep/01_workers.ipynb #07c3468d
 @contextmanager
