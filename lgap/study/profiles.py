@@ -35,7 +35,8 @@ def paper_dir() -> Path:
     folder = project_root() / 'nbs' / 'paper'
     require(
         folder.is_dir(),
-        f'No paper notebooks in {folder}; run lgap_reproduce inside a clone of the repository.',
+        f'No paper notebooks in {folder}. An installed package does not hold them: run this inside '
+        'a clone of the repository.',
     )
     return folder
 
