@@ -43,6 +43,7 @@ MADE = dict(  # notebook -> kinds of the files that carry its name
     fig9_ratio=FIGURE | {'.csv'},
     fig10_doses=FIGURE | {'.csv'},
     table9_closing=TABLE,
+    table10_tuned=TABLE,
     fig13_unfolding=FIGURE | {'.csv'},
     figs3_decomposition=FIGURE | {'.csv'},
     table4_efficiency=TABLE,
@@ -76,6 +77,7 @@ SHOWN = dict(  # what a reader must see at least
     fig9_ratio={PNG, TEXT},
     fig10_doses={PNG, TEXT},
     table9_closing={HTML, TEXT},
+    table10_tuned={HTML, TEXT},
     fig13_unfolding={PNG, TEXT},
     figs3_decomposition={PNG, TEXT},
     table4_efficiency={HTML},
@@ -156,3 +158,17 @@ class Smoked:
         for name in MADE:
             found |= self(name)
         return found
+
+
+# Reading tables
+CLOSE = 2e-6  # tables keep six digits
+
+
+def main_metric(df: pd.DataFrame) -> pd.DataFrame:
+    "Rows of balanced accuracy by autoencoder."
+    return df[df.metric == 'balanced_accuracy'].set_index('autoencoder')
+
+
+def differ(one, other) -> float:
+    "Largest difference of two columns, rows in order."
+    return abs(pd.Series(one).to_numpy() - pd.Series(other).to_numpy()).max()
