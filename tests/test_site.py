@@ -253,6 +253,27 @@ def test_no_kernel_is_started(root, tmp_path):
         assert 'kept from before' in page.read_text()
 
 
+SAMPLE = ['index', 'search', 'lessons/3_not_learnable', 'paper/table1_gap', 'measure/01_gap']
+SAMPLE += ['results/1_all_results']  # a page of each kind
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_pages_can_be_used_by_everybody(browser, address, scheme):
+    "Contrast, names, roles and the keyboard, as axe-core judges WCAG 2 at levels A and AA."
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab, faults = browser.new_page(viewport=PHONE, color_scheme=scheme), []
+    for name in SAMPLE:
+        tab.goto(f'{address}/{name}.html', wait_until='load')
+        said = Axe().run(tab, options=dict(runOnly=['wcag2a', 'wcag2aa'])).response
+        assert len(said['passes']) > 10
+        for fault in said['violations']:
+            places = [node['html'][:120] for node in fault['nodes'][:3]]
+            faults.append((name, fault['id'], len(fault['nodes']), places))
+    tab.close()
+    assert not faults
+
+
 def test_results_can_be_filtered_and_sorted(browser, address):
     "By keyboard: words in the box, a heading pressed twice."
     tab = browser.new_page(viewport=WIDE)

@@ -87,6 +87,7 @@ def page_options() -> dict:  # name -> value
         html_theme='furo',
         html_static_path=['static'],
         html_css_files=['site.css'],
+        html_js_files=['site.js'],
         html_favicon='static/icon.svg',
         html_copy_source=False,
         html_show_sourcelink=False,
@@ -103,7 +104,8 @@ def write_options(
     "Write Sphinx's options, the style sheet, and the tenth of MathJax that makes TeX into HTML."
     static, math = folder / 'static', mathjax_folder()
     static.mkdir()
-    shutil.copy(Path(__file__).with_name('site.css'), static)
+    for name in ('site.css', 'site.js'):
+        shutil.copy(Path(__file__).with_name(name), static)
     (static / 'icon.svg').write_text(ICON)
     lines = [f'{name} = {value!r}\n' for name, value in site_options(root).items()]
     (folder / 'conf.py').write_text(''.join(lines), encoding='utf-8')
