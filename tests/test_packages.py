@@ -25,7 +25,8 @@ def settings():
     return found['DEFAULT']
 
 
-KINDS = ('requirements', 'cluster_requirements', 'lab_requirements', 'dev_requirements')
+KINDS = ('requirements', 'cluster_requirements', 'lab_requirements')
+KINDS += ('inpainting_requirements', 'dev_requirements')
 IMPORTED_AS = dict(
     beautifulsoup4='bs4',
     ipython='IPython',
@@ -83,7 +84,11 @@ def test_tested_versions_are_those_that_are_wanted(root, settings):
 
 def test_every_import_of_the_package_is_declared(settings):
     known = declared(settings, 'requirements') | {'lgap'}
-    optional = {'pydicom', 'dask'}  # whoever has not got them is told what to install
+    optional = {
+        'pydicom',
+        'dask',
+        'transformers',
+    }  # whoever has not got them is told what to install
     found = {path: imported(path.read_text()) for path in MODULES}
     assert len(set().union(*found.values())) > 20
     wrong = {path.name: names - known - optional for path, names in found.items()}
