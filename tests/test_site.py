@@ -253,11 +253,12 @@ def test_no_kernel_is_started(root, tmp_path):
         assert 'kept from before' in page.read_text()
 
 
-SAMPLE = ['index', 'search', 'lessons/3_not_learnable', 'paper/table1_gap', 'measure/01_gap']
-SAMPLE += ['results/1_all_results']  # a page of each kind
+SAMPLE = ['index', 'search', 'paper/table1_gap', 'results/1_all_results']  # a page of each kind
+ROWS = "[...document.querySelectorAll('#results-table tbody tr')]"
+RULES = dict(light=['wcag2a', 'wcag2aa'], dark=dict(type='rule', values=['color-contrast']))
 
 
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('scheme', RULES)
 def test_pages_can_be_used_by_everybody(browser, address, scheme):
     "Contrast, names, roles and the keyboard, as axe-core judges WCAG 2 at levels A and AA."
     from axe_playwright_python.sync_playwright import Axe
@@ -265,8 +266,9 @@ def test_pages_can_be_used_by_everybody(browser, address, scheme):
     tab, faults = browser.new_page(viewport=PHONE, color_scheme=scheme), []
     for name in SAMPLE:
         tab.goto(f'{address}/{name}.html', wait_until='load')
-        said = Axe().run(tab, options=dict(runOnly=['wcag2a', 'wcag2aa'])).response
-        assert len(said['passes']) > 10
+        tab.evaluate(f'{ROWS}.slice(20).forEach(row => row.remove())')  # the others are like them
+        said = Axe().run(tab, options=dict(runOnly=RULES[scheme])).response
+        assert said['passes']
         for fault in said['violations']:
             places = [node['html'][:120] for node in fault['nodes'][:3]]
             faults.append((name, fault['id'], len(fault['nodes']), places))
