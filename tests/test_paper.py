@@ -18,7 +18,8 @@ from lgap.study.profiles import load_profile, profile_files
 PAPER = {path.stem for path in (ROOT / 'nbs' / 'paper').glob('*.ipynb')}
 PROFILES = ['smoke', 'demo', 'full', 'long', 'published', 'real', 'medmnist', 'paper', 'h200']
 PROFILES += ['close', 'close_confirm', 'close_real', 'close_generate', 'close_tuned']
-PROFILES += ['generate', 'generate_curves', 'generate_lesions', 'generate_real', 'generate_gpu']
+PROFILES += ['generate', 'generate_curves', 'generate_lesions', 'generate_added']
+PROFILES += ['generate_real', 'generate_gpu']
 
 
 def kinds_shown(executed: Path) -> set[str]:
