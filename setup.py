@@ -10,7 +10,8 @@ cp = ConfigParser(delimiters=['='])
 cp.read(here / 'settings.ini', encoding='utf-8')
 cfg = cp['DEFAULT']
 readme = here / 'README.md'
-extras = {name: cfg[f'{name}_requirements'].split() for name in ('cluster', 'lab', 'inpainting', 'dev')}
+kinds = ('cluster', 'lab', 'inpainting', 'dev')
+extras = {name: cfg[f'{name}_requirements'].split() for name in kinds}
 extras['dev'] += extras['cluster'] + extras['lab'] + extras['inpainting']
 extras['dask'] = extras['cluster']  # the other name under which it is looked for
 setup(
