@@ -51,40 +51,21 @@ MADE = dict(  # notebook -> kinds of the files that carry its name
     train_autoencoders=FIGURE | TABLE,
 )
 PNG, HTML, TEXT = 'image/png', 'text/html', 'text/markdown'
-SHOWN = dict(  # what a reader must see at least
-    fig1_overview={PNG, TEXT},
-    table1_gap={HTML, TEXT},
-    fig0_summary={PNG, TEXT},
-    fig2_psnr_vs_gap={PNG, TEXT},
-    fig3_reconstructions={PNG, TEXT},
-    table3_narrowing={HTML, TEXT},
-    fig4_noise={PNG, TEXT},
-    table2_persistence={HTML, TEXT},
-    fig5_decoder={PNG, TEXT},
-    fig6_learning={PNG, TEXT},
-    fig7_diagnostics={PNG, HTML, TEXT},
-    figs1_null={PNG, TEXT},
-    figs2_convergence={PNG, TEXT},
-    train_generators={PNG, TEXT},
-    fig8_generation={PNG, TEXT},
-    table5_generation={HTML, TEXT},
-    table6_augmentation={HTML, TEXT},
-    table7_alignment={PNG, HTML, TEXT},
-    tables1_segmentation={PNG, HTML, TEXT},
-    table8_segmentation={HTML, TEXT},
-    fig11_inpainting={PNG, HTML, TEXT},
-    fig12_augmentation={PNG, HTML, TEXT},
-    fig9_ratio={PNG, TEXT},
-    fig10_doses={PNG, TEXT},
-    table9_closing={HTML, TEXT},
-    table10_tuned={HTML, TEXT},
-    fig13_unfolding={PNG, TEXT},
-    figs3_decomposition={PNG, TEXT},
-    table4_efficiency={HTML, TEXT},
-    bench_training={PNG, HTML, TEXT},
-    train_autoencoders={PNG, HTML, TEXT},
-    report_autoencoder={PNG, HTML, TEXT},
+BESIDE = dict(  # shown though no file of that kind is made
+    table7_alignment={PNG},
+    tables1_segmentation={PNG},
+    fig11_inpainting={HTML},
+    fig12_augmentation={HTML},
+    report_autoencoder={PNG, HTML},
 )
+
+
+def shown(name: str) -> set[str]:
+    "What a reader must see at least: what is made, and words about it."
+    made = MADE.get(name, set())
+    kinds = {PNG} if made >= FIGURE else set()
+    kinds |= {HTML} if made >= TABLE else set()
+    return kinds | BESIDE.get(name, set()) | {TEXT}
 
 
 NEEDS = dict(fig0_summary='table1_gap')  # draws what the other has written

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 import requests
 import websocket
-from smoke import HTML, MADE, PNG, SHOWN, TEXT, smoke_job
+from smoke import HTML, MADE, PNG, TEXT, shown, smoke_job
 
 from lgap.study.profiles import paper_dir
 
@@ -141,7 +141,7 @@ def test_run_all(name, server, smoked, tmp_path):
         assert 'paper' in kernel.run('import os; os.path.basename(os.getcwd())')[0]['text/plain']
         kinds = run_notebook(kernel, name, job.parameters)
     made = sorted(path.name for path in (tmp_path / 'figures').iterdir())
-    assert SHOWN[name] <= kinds
+    assert shown(name) <= kinds
     if name in MADE:
         assert set(smoked(name)) <= set(made)
     else:

@@ -7,7 +7,6 @@ __all__ = ['CONTROL', 'TUNED', 'MOST_COST', 'Tuning', 'new_term', 'tuned_weights
            'tuned_replicates', 'tuned_table', 'tuned_verdict']
 
 # %% ../../nbs/remedy/05_tuned.ipynb #75d6cac1
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,11 +55,13 @@ def new_term(
     ae: Autoencoder,
     images: torch.Tensor,  # uint8 [N, 3, H, W], what features are learnt from
     tuning: Tuning,
+    progress: bool = False,  # show a bar
 ) -> nn.Module | None:
     "The term of an arm, None for the control; raises `InputError` for an unknown arm."
     lookup(arm, TUNED, 'arm')
     if arm == 'align':
-        features = learn_features(images[:512], tuning.feature_steps, seed=tuning.seed)
+        how = dict(steps=tuning.feature_steps, seed=tuning.seed, progress=progress)
+        features = learn_features(images[:512], **how)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(tuning.seed)
             return Alignment(features, ae.spec.channels)
@@ -85,7 +86,7 @@ def tuned_weights(
     def make():
         images = drawn_leaves(tuning.leaves, tuning.seed, 96)
         how = dict(lr=tuning.lr, bs=tuning.bs, kl=kl, seed=tuning.seed, progress=progress)
-        term = new_term(arm, ae, images, tuning)
+        term = new_term(arm, ae, images, tuning, progress)
         train_autoencoder(ae, images, tuning.steps, term=term, **how)
         return ae.net.state_dict()
 
@@ -96,11 +97,11 @@ def tuned_weights(
 def build_tuned(
     name: str,  # the autoencoder it began as
     spec: AESpec,
-    weights: Callable,  # () -> state
+    state: dict[str, torch.Tensor],  # the weights that it ended with
 ) -> Autoencoder:
-    "The autoencoder with the weights that it ended with."
+    "The autoencoder with those weights, on the CPU."
     ae = load_autoencoder(name)
-    load_strict(ae.net, weights(), spec.name)
+    load_strict(ae.net, state, spec.name)
     ae.spec = spec
     return ae
 
@@ -113,11 +114,10 @@ def register_tuned(
     progress: bool = False,
 ) -> str:  # what it is called, such as 'flux2-mini+eq'
     "Train an autoencoder on and register it in this process."
-    tuned_weights(home, name, arm, tuning, progress)
-    weights = partial(tuned_weights, home, name, arm, tuning)
+    state = tuned_weights(home, name, arm, tuning, progress)
     note = f'{name}, {tuning.steps} steps on: {TUNED[arm]}'
     spec = replace(load_autoencoder(name).spec, name=f'{name}+{arm}', note=note)
-    register(spec, build=partial(build_tuned, name, spec, weights))
+    register(spec, build=partial(build_tuned, name, spec, state))
     return spec.name
 
 # %% ../../nbs/remedy/05_tuned.ipynb #76b602f4

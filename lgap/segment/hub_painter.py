@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from ..autoencoders.hub import FAILURES
 from ..core import InputError, pick_device, require
 from ..data.benchmark import byte_images, float_images
-from .holes import lesion_hole, paste
+from .holes import paste
+from .painted import asked_holes
 
 # %% ../../nbs/segment/14_hub_painter.ipynb #0d9cbf4c
 SDXL = 'diffusers/stable-diffusion-xl-1.0-inpainting-0.1'  # on the hub
@@ -175,10 +176,13 @@ class HubPainter:
         return made.images.float().cpu() * 2 - 1
 
     def kept(self, x):  # [B, 3, side, side] in [-1, 1] -> the same
-        "The model's own reconstruction."
-        vae = self.pipe.vae
-        z = vae.encode(x.to(vae.device, vae.dtype)).latent_dist.mode()
-        return vae.decode(z).sample.float().cpu()
+        "The model's own reconstruction, in float32: SDXL's overflows in half precision."
+        vae, dtype = self.pipe.vae, self.pipe.vae.dtype
+        vae.float()
+        z = vae.encode(x.to(vae.device)).latent_dist.mode()
+        made = vae.decode(z).sample.cpu()
+        vae.to(dtype)
+        return made
 
     @torch.no_grad()
     def paint(
@@ -191,12 +195,8 @@ class HubPainter:
     ) -> torch.Tensor:  # uint8 [N, C, H, W]
         "Backgrounds with painted lesions; `InputError` for counts that differ and long sentences."
         n, channels, side = len(images), images.shape[1], images.shape[-1]
-        require(
-            n == len(asked) == len(sentences) > 0,
-            f'{n} images, {len(asked)} masks, {len(sentences)} sentences; give one each.',
-        )
+        holes, painted = asked_holes(images, asked, sentences), []
         check_sentences(self.pipe, sentences)
-        holes, painted = np.stack([lesion_hole(mask) for mask in asked]), []
         for part in torch.arange(n).split(bs):
             rows, seeds = part.tolist(), [1_000_003 * seed + row for row in part.tolist()]
             x = resized(float_images(images[part]).expand(-1, 3, -1, -1), self.side)
