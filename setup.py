@@ -10,9 +10,10 @@ cp = ConfigParser(delimiters=['='])
 cp.read(here / 'settings.ini', encoding='utf-8')
 cfg = cp['DEFAULT']
 readme = here / 'README.md'
-kinds = ('cluster', 'lab', 'inpainting', 'dev')
+kinds = ('cluster', 'lab', 'inpainting', 'segmentation', 'dev')
 extras = {name: cfg[f'{name}_requirements'].split() for name in kinds}
-extras['dev'] += extras['cluster'] + extras['lab'] + extras['inpainting']
+for kind in kinds[:-1]:
+    extras['dev'] += extras[kind]
 extras['dask'] = extras['cluster']  # the other name under which it is looked for
 setup(
     name=cfg['lib_name'],

@@ -26,7 +26,7 @@ def settings():
 
 
 KINDS = ('requirements', 'cluster_requirements', 'lab_requirements')
-KINDS += ('inpainting_requirements', 'dev_requirements')
+KINDS += ('inpainting_requirements', 'segmentation_requirements', 'dev_requirements')
 IMPORTED_AS = dict(
     beautifulsoup4='bs4',
     ipython='IPython',
@@ -88,6 +88,7 @@ def test_every_import_of_the_package_is_declared(settings):
         'pydicom',
         'dask',
         'transformers',
+        'segmentation_models_pytorch',
     }  # whoever has not got them is told what to install
     found = {path: imported(path.read_text()) for path in MODULES}
     assert len(set().union(*found.values())) > 20

@@ -70,6 +70,7 @@ class Way(NamedTuple):
     autoencoder: str = ''  # short name; empty for images
     fine: bool = False  # see `Segmenter`
     split: str = 'patient'  # folds by patient, or by 'image'
+    network: str = 'matched'  # see `SegmentRun`
 
 
 def ways_of(lesions: Lesions) -> list[Way]:
@@ -121,6 +122,7 @@ def segmentation_of(
         seed=seed,
         split=way.split,
         fine=way.fine,
+        network=way.network,
         lr=lr,
         **{name: getattr(recipe, name) for name in shared},
     )
