@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SPLITS', 'read_npz', 'medmnist_flags', 'medmnist_file', 'own_classes', 'pool_splits', 'medmnist_benchmark',
-           'npz_benchmark', 'find_benchmark', 'load_benchmark']
+           'npz_benchmark', 'check_source', 'find_benchmark', 'load_benchmark']
 
 # %% ../../nbs/data/06_sources.ipynb #99b642c5
 from pathlib import Path
@@ -153,6 +153,13 @@ def npz_benchmark(
     return medmnist_benchmark(guess if flag is None else flag, size, path, n)
 
 
+def check_source(name: str):
+    "Raise `InputError`, with the nearest name, unless a name or path may mean a benchmark."
+    if Path(name).suffix in ('.csv', '.npz') or find_path(name).is_dir():
+        return
+    check_choice(name, [*every_phantom(), 'phantom-polyp', *medmnist_flags()], 'benchmark')
+
+
 def find_benchmark(
     name: str,  # as in `load_benchmark`
     size: int,  # pixels per side
@@ -160,6 +167,7 @@ def find_benchmark(
     **options,  # passed to the source
 ) -> Benchmark:
     "The benchmark that a name or path means; `InputError` with the nearest name if it is unknown."
+    check_source(name)
     if str(name).endswith('.csv'):
         return manifest_benchmark(find_path(name), size=size, n=n, **options)
     if str(name).endswith('.npz'):
@@ -170,11 +178,7 @@ def find_benchmark(
         return phantom_polyp((n or 480) // FRAMES, size=size, **options)
     if name in medmnist_flags():
         return medmnist_benchmark(name, size, n=n, **options)
-    folder = find_path(name)
-    if not folder.is_dir():
-        known = [*every_phantom(), 'phantom-polyp', *medmnist_flags()]
-        check_choice(name, known, 'benchmark')
-    return folder_benchmark(folder, size, n=n, **options)
+    return folder_benchmark(find_path(name), size, n=n, **options)
 
 # %% ../../nbs/data/06_sources.ipynb #77e07cc3
 def load_benchmark(

@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 from fastcore.script import Param, call_parse
 
+from ..autoencoders.registry import find_spec
 from ..core import InputError, find_path, project_root, require
+from ..data.sources import check_source
 from ..journal import new_journal
 from ..measure.diagnostics import Diagnostic, diagnostic_names
 from .plan import parse_assignments, plan
@@ -250,6 +252,8 @@ def diagnose_autoencoder(
     own = dict(autoencoder=autoencoder, benchmark=absolute_name(benchmark), out_dir=str(folder))
     few = dict(max_folds=2, n_images=0)
     (job,) = plan('demo', [NOTEBOOK], few | (given or {}) | own)
+    find_spec(autoencoder)
+    check_source(own['benchmark'])  # a notebook would say so as well, but takes seconds to start
     journal = new_journal(Machine(cache=job.values['cache']).home / 'journal')
     executed = folder / 'report.ipynb'
     execute(job.source, executed, job.parameters, journal)
