@@ -23,10 +23,14 @@ CONTEXT.set_forkserver_preload(
         'matplotlib.pyplot',
         'medmnist',
         'nbdev.test',
+        'nbformat',
         'pandas',
+        'papermill',
         'pytest',
         'scipy.stats',
         'seaborn',
+        'sklearn.decomposition',
+        'sklearn.linear_model',
         'sklearn.model_selection',
         'timm',
         'torchmetrics.image',
@@ -35,8 +39,10 @@ CONTEXT.set_forkserver_preload(
 )
 
 
-def in_the_child(log: Path, fn: Callable, args: tuple, named: dict):
+def in_the_child(log: Path, environment: dict, fn: Callable, args: tuple, named: dict):
     "Target of a process: a call whose messages, and those of its own children, go to a file."
+    os.environ.clear()  # the server's are from before the tests
+    os.environ.update(environment)
     with open(log, 'a', buffering=1) as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
@@ -58,7 +64,8 @@ def dismiss_workers():
 
 def start(log: Path, fn: Callable, *args, **named) -> multiprocessing.Process:
     "A call in a fresh process; its messages are appended to `log`."
-    process = CONTEXT.Process(target=in_the_child, args=(log, fn, args, named))
+    target = dict(target=in_the_child, args=(log, dict(os.environ), fn, args, named))
+    process = CONTEXT.Process(**target)
     process.start()
     return process
 

@@ -9,6 +9,7 @@ import json
 import os
 import select
 import signal
+import site
 import socket
 import sys
 import threading
@@ -76,6 +77,7 @@ def kernel(line: socket.socket):
     os.environ.pop('JPY_PARENT_PID', None)  # `obey` looks after that
     paths = filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))
     sys.path[:0] = ['', *paths]
+    site.execsitecustomize()  # as a process that starts with these paths does
     sys.stdout, sys.stderr = (os.fdopen(stream, 'w', 1, closefd=False) for stream in (1, 2))
     forget_the_terminal()
     sys.argv = ['ipykernel_launcher', *asked['arguments'], '--matplotlib=inline']

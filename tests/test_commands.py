@@ -5,13 +5,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
+from unittest.mock import patch
 
 import fresh
 import pandas as pd
 import pytest
-from kernels import ADDRESS
 from smoke import smoke_job
 from stopping import stopping, wait_until_stopped
 
@@ -22,7 +20,6 @@ from lgap.study.profiles import load_profile
 TABLE = tuple(f'table1_{name}' for name in ('gap.csv', 'gap.md', 'gap.tex'))
 NAMES = ('means.csv', 'means.md', 'means.tex', 'probes.csv', 'first.csv', 'first.png', 'first.svg')
 BESIDE = tuple(f'table1_{name}' for name in NAMES)
-SCRIPT = 'import fresh, sys; fresh.console(*sys.argv[1:])'
 
 
 def words(folder, *more: str, cache=None, n_jobs: int = 1) -> list[str]:
@@ -32,27 +29,18 @@ def words(folder, *more: str, cache=None, n_jobs: int = 1) -> list[str]:
     return ['lgap_reproduce', '--profile', 'smoke', '--only', 'table1_gap', *given, *more]
 
 
-def command(root, line: list[str], **environment: str) -> subprocess.Popen:
-    "A command in a session of its own."
-    paths = [environment.pop('PYTHONPATH', os.environ.get('PYTHONPATH', '')), str(root)]
-    paths.append(str(root / 'tests'))
-    settings = os.environ | environment | dict(PYTHONPATH=os.pathsep.join(filter(None, paths)))
-    settings.pop(ADDRESS, None)  # a kernel of its own process, which can be stopped
-    silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    start = [sys.executable, '-c', SCRIPT, *line]
-    return subprocess.Popen(start, env=settings, start_new_session=True, cwd=root, **silent)
-
-
-def kill(root, folder, number: int, group: bool) -> int:  # process that stands still
+def kill(folder, number: int, group: bool) -> int:  # process that stands still
     "SIGKILL right before the k-th result, for the command alone or for all its processes."
     hook = folder / f'hook{number}'
-    process = command(root, words(folder), **stopping(hook, number))
+    with patch.dict(os.environ, stopping(hook, number)):
+        process = fresh.start(folder / 'log', fresh.console, *words(folder))
     stopped = wait_until_stopped(hook)
     if group:
         os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert not (folder / 'figures' / 'table1_gap.tex').exists()
     there = (folder / 'cache' / 'runs').glob('*.safetensors')
     there = [path for path in there if path.name[0] != '.']
@@ -61,12 +49,12 @@ def kill(root, folder, number: int, group: bool) -> int:  # process that stands 
 
 
 @pytest.fixture(scope='module')
-def continued(root, tmp_path_factory):
+def continued(tmp_path_factory):
     "Results of a command that was killed twice, then ended on two Dask workers."
     folder, left = tmp_path_factory.mktemp('continued'), []
     try:
-        left.append(kill(root, folder, 2, group=False))  # its kernel stands by all the while
-        left.append(kill(root, folder, 4, group=True))
+        left.append(kill(folder, 2, group=False))  # its kernel stands by all the while
+        left.append(kill(folder, 4, group=True))
         line = words(folder, '--scheduler', 'dask', n_jobs=2)
         passed, said = fresh.run(folder / 'log', fresh.console, *line)
     finally:
