@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PLACE', 'cpu_model', 'device_name', 'package_names', 'installed', 'environment', 'git_state', 'notebook_digest',
-           'used', 'make_entry', 'read_record', 'write_record']
+           'used', 'make_entry', 'read_record', 'save_record', 'write_record']
 
 # %% ../../nbs/report/03_record.ipynb #696b7b54
 import json
@@ -166,6 +166,15 @@ def read_record(
     return record
 
 # %% ../../nbs/report/03_record.ipynb #40e556a7
+def save_record(
+    folder,  # results folder
+    record: dict,  # see `read_record`
+):
+    "Write a record, atomically."
+    with atomic_path(Path(folder) / 'record.json') as path:
+        path.write_text(json.dumps(record, indent=1, sort_keys=True) + '\n')
+
+
 def write_record(
     folder,  # results folder
     name: str,  # notebook
@@ -186,6 +195,5 @@ def write_record(
     environments = record['environments'] | {entry['environment']: env}
     named = {entry['environment'] for entry in record['notebooks'].values()}
     record['environments'] = {key: environments[key] for key in environments if key in named}
-    with atomic_path(Path(folder) / 'record.json') as path:
-        path.write_text(json.dumps(record, indent=1, sort_keys=True) + '\n')
+    save_record(folder, record)
     return True
