@@ -7,6 +7,7 @@ what one does is unknown to the next, and none waits for torch.
 import json
 import multiprocessing
 import os
+import runpy
 import signal
 import sys
 from collections.abc import Callable
@@ -100,6 +101,14 @@ def paper_notebook(path: Path, parameters: dict):
             exec(''.join(cell['source']), space)
         if 'parameters' in cell['metadata'].get('tags', []):
             space |= parameters
+
+
+def script(path: Path, folder: Path, *words: str):
+    "A script, with a folder in which modules are looked for first."
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    sys.argv = [str(path), *words]
+    runpy.run_path(str(path), run_name='__main__')
 
 
 def console(name: str, *words: str):

@@ -1,11 +1,9 @@
 "A result is kept as long as the code that made it; other edits, and comments, cost nothing."
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
+import fresh
 import pytest
 
 from lgap.store import code_digest, import_closure, module_files
@@ -53,11 +51,12 @@ def copy(root, tmp_path_factory):
 
 def sweep(folder) -> dict:
     "What a sweep of one run says, with the package of a folder."
-    environment = os.environ | dict(PYTHONPATH=str(folder), PYTHONDONTWRITEBYTECODE='1')
-    command = [sys.executable, str(folder / 'sweep.py'), str(folder / 'cache')]
-    found = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
-    assert found.returncode == 0, found.stderr[-2000:]
-    said = json.loads(found.stdout.splitlines()[-1])
+    log = folder / 'log'
+    log.unlink(missing_ok=True)
+    words = folder / 'sweep.py', folder, str(folder / 'cache')
+    passed, text = fresh.run(log, fresh.script, *words)  # a fork that has not imported lgap
+    assert passed, text[-2000:]
+    said = json.loads(text.splitlines()[-1])
     assert said['package'] == str(folder / 'lgap' / '__init__.py')
     return said
 

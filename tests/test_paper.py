@@ -1,6 +1,7 @@
 "Every paper notebook runs with the smoke profile, and what they say agrees."
 
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -9,6 +10,7 @@ import pytest
 from conftest import ROOT
 from smoke import CLOSE, MADE, differ, main_metric, run_smoke, shown
 
+from lgap.core import InputError
 from lgap.journal import read_journal
 from lgap.report.plan import plan
 from lgap.store import load_tensors
@@ -83,6 +85,24 @@ def test_a_second_run_trains_nothing(smoked, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
     events = {event['event'] for event in read_journal(journal)}
     assert 'output' in events and 'start' not in events
+
+
+@pytest.mark.parametrize('name', ['fig6_learning', 'fig7_diagnostics'])  # of several tables
+def test_a_figure_is_drawn_again(name, smoked, tmp_path):
+    "From its tables alone: the same bytes, with a cache that stays empty."
+    before, home = smoked(name), tmp_path / 'home'
+    shutil.copytree(smoked.home / 'figures', home / 'figures')
+    made = run_smoke(name, home, tmp_path / 'journal', redraw=True)
+    assert {path.name for path in made} == set(before)
+    for path in made:
+        assert path.read_bytes() == before[path.name].read_bytes(), path.name
+    events = {event['event'] for event in read_journal(tmp_path / 'journal')}
+    assert 'start' not in events and not (home / 'cache' / 'runs').exists()
+
+
+def test_a_missing_table_is_named(smoked, tmp_path):
+    with pytest.raises(InputError, match=r'fig4_noise\.csv is missing'):
+        run_smoke('fig4_noise', tmp_path, redraw=True)
 
 
 # Table 1
