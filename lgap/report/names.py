@@ -9,7 +9,7 @@ __all__ = ['HEADS', 'TAILS', 'BENCHMARKS', 'COLOURS', 'FURTHER', 'autoencoder_na
 # %% ../../nbs/report/01b_names.ipynb #675444b9
 import re
 
-from .figures import markers, space_colours
+from .figures import markers
 
 # %% ../../nbs/report/01b_names.ipynb #7ed45664
 HEADS = {
