@@ -28,7 +28,6 @@ def settings():
 KINDS = ('requirements', 'cluster_requirements', 'lab_requirements')
 KINDS += ('inpainting_requirements', 'segmentation_requirements', 'dev_requirements')
 IMPORTED_AS = dict(
-    beautifulsoup4='bs4',
     ipython='IPython',
     pillow='PIL',
     pytest_xdist='xdist',

@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import lxml.html
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
 from conftest import load_tool
 
 PAGES, SITE = load_tool('pages'), load_tool('site')
@@ -52,10 +52,11 @@ def site(root, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def soups(site):
+def trees(site):
+    "Page -> its elements."
     return {
-        p.relative_to(site).as_posix(): BeautifulSoup(p.read_text(), 'html.parser')
-        for p in sorted(site.rglob('*.html'))
+        path.relative_to(site).as_posix(): lxml.html.fromstring(path.read_bytes())
+        for path in sorted(site.rglob('*.html'))
     }
 
 
@@ -104,7 +105,7 @@ def browser():
 
 
 @pytest.fixture(scope='module')
-def visits(browser, address, soups):
+def visits(browser, address, trees):
     "Page -> what the browser found on it."
     found, tab = {}, browser.new_page(viewport=WIDE)
     said, asked = [], []
@@ -115,7 +116,7 @@ def visits(browser, address, soups):
         'response',
         lambda r: said.append(f'{r.status} {r.url}') if r.status not in (200, 304) else None,
     )
-    for name in soups:
+    for name in trees:
         said.clear()
         asked.clear()
         tab.set_viewport_size(WIDE)
@@ -130,33 +131,26 @@ def visits(browser, address, soups):
     return found
 
 
-def test_every_notebook_is_a_page_in_the_navigation(soups, pages):
-    assert {f'{p}.html' for p in pages} == soups.keys() - {'search.html'}
-    for name, soup in soups.items():
-        links = {
-            urldefrag(urljoin(f'/{name}', a['href']))[0] for a in soup.select('.sidebar-tree a')
-        }
+def test_every_notebook_is_a_page_in_the_navigation(trees, pages):
+    assert {f'{p}.html' for p in pages} == trees.keys() - {'search.html'}
+    for name, tree in trees.items():
+        found = tree.xpath('//*[contains(@class, "sidebar-tree")]//a/@href')
+        links = {urldefrag(urljoin(f'/{name}', link))[0] for link in found}
         assert links == {f'/{p}.html' for p in pages}, name
-        assert soup.title.text.strip() and (len(soup.select('h1')) == 1 or name == 'search.html'), (
-            name
-        )
+        assert tree.findtext('.//title').strip(), name
+        assert len(tree.findall('.//h1')) == 1 or name == 'search.html', name
 
 
-def anchors(soup) -> set[str]:
-    "Where on a page a link may lead."
-    return {tag['id'] for tag in soup.select('[id]')}
-
-
-def test_links_resolve(site, soups):
-    ids = {name: anchors(soup) for name, soup in soups.items()}
-    for name, soup in soups.items():
-        for tag in soup.select('[href], [src]'):
-            url = tag.get('href', tag.get('src'))
+def test_links_resolve(site, trees):
+    ids = {name: set(tree.xpath('//@id')) for name, tree in trees.items()}
+    for name, tree in trees.items():
+        for element in tree.xpath('//*[@href or @src]'):
+            url = element.get('href', element.get('src'))
             parts = urlsplit(url)
-            if parts.scheme == 'data' and tag.name == 'img':
+            if parts.scheme == 'data' and element.tag == 'img':
                 continue
             if parts.scheme or parts.netloc:
-                assert tag.name == 'a' and parts.scheme == 'https', (name, url)
+                assert element.tag == 'a' and parts.scheme == 'https', (name, url)
                 continue
             path, anchor = urldefrag(urljoin(f'/{name}', url))
             path = unquote(urlsplit(path).path).lstrip('/')
@@ -205,16 +199,16 @@ def figures_of(cells: list, folder: Path) -> tuple[list[Path], int]:  # files, n
     return files, sum('image/png' in output.get('data', {}) for output in outputs)
 
 
-def test_figures_are_those_of_the_repository(root, site, soups, pages):
+def test_figures_are_those_of_the_repository(root, site, trees, pages):
     "Each figure that a notebook shows is on its page; committed files have the same bytes there."
     for name in pages:
         notebook, page = root / 'nbs' / f'{name}.ipynb', site / f'{name}.html'
         cells = PAGES.shown_cells(nbformat.read(notebook, 4).cells)
         files, plots = figures_of(cells, notebook.parent)
-        shown = soups[f'{name}.html'].select('article img')
+        shown = trees[f'{name}.html'].xpath('//article//img')
         assert len(shown) == len(files) + plots, name
         assert all(image.get('alt') for image in shown), name
-        paths = [(page.parent / unquote(image['src'])).resolve() for image in shown]
+        paths = [(page.parent / unquote(image.get('src'))).resolve() for image in shown]
         on_page = {path.read_bytes() for path in paths}
         for path in files:
             assert path.read_bytes() in on_page, (name, path)

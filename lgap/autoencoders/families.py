@@ -12,11 +12,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors.torch import load_file
 from torch import nn
 
-from .wrapper import AESpec, Autoencoder
+from .wrapper import AESpec, Autoencoder, diffusers_class
 from ..core import DamagedFile, require
 
 # %% ../../nbs/autoencoders/02_families.ipynb #0560d330
@@ -121,11 +120,11 @@ def medvae_net(
     in_channels: int = 3,  # image channels
     blocks: tuple = (128, 256, 512, 512),  # widths: f = 2^(len - 1)
     layers: int = 2,  # residual blocks per level
-) -> AutoencoderKL:
+) -> nn.Module:  # AutoencoderKL
     "An AutoencoderKL with MedVAE's weights, loaded strictly."
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
-    net = AutoencoderKL(
+    net = diffusers_class('AutoencoderKL')(
         in_channels,
         in_channels,
         ['DownEncoderBlock2D'] * len(blocks),
@@ -164,9 +163,9 @@ class PooledBlock(nn.Module):
         return self.fuse(self.conv(x) + self.skip(x))
 
 # %% ../../nbs/autoencoders/02_families.ipynb #af4d0b2b
-def taef2_net() -> AutoencoderTiny:
+def taef2_net() -> nn.Module:
     "AutoencoderTiny with TAEF2's pooled middle blocks (random weights)."
-    net = AutoencoderTiny(latent_channels=32)
+    net = diffusers_class('AutoencoderTiny')(latent_channels=32)
     for layers, middle in ((net.encoder.layers, (11, 12, 13)), (net.decoder.layers, (2, 3, 4))):
         for i in middle:
             layers[i] = PooledBlock(layers[i])
@@ -220,7 +219,9 @@ class ShuffleUp(nn.Module):
         return F.pixel_shuffle(self.conv(x), 2)
 
 
-def linear_way(net: AutoencoderKL) -> AutoencoderKL:  # changed in place
+def linear_way(
+    net: nn.Module,  # AutoencoderKL, changed in place
+) -> nn.Module:
     "Without the last normalisations and with `ShuffleUp`: residual blocks add to a linear map."
     for part in (net.encoder, net.decoder):
         part.conv_norm_out = nn.Identity()

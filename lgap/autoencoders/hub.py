@@ -11,12 +11,11 @@ import hashlib
 import re
 from pathlib import Path
 
-import diffusers
 import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
 from .families import Flux2Autoencoder, load_taef2, medvae_net, read_state
-from .wrapper import AESpec, Autoencoder
+from .wrapper import AESpec, Autoencoder, diffusers_class
 from ..core import DamagedFile, InputError, require
 
 # %% ../../nbs/autoencoders/03_hub.ipynb #f476d64b
@@ -67,7 +66,7 @@ def diffusers_net(
     **options,  # passed to `from_pretrained`, e.g. subfolder
 ) -> torch.nn.Module:
     "A diffusers autoencoder, float32; raises `InputError` unless every tensor fits."
-    net, info = getattr(diffusers, spec.cls).from_pretrained(
+    net, info = diffusers_class(spec.cls).from_pretrained(
         where,
         output_loading_info=True,
         torch_dtype=torch.float32,
@@ -147,7 +146,7 @@ def load_checkpoint(
 ) -> Autoencoder:
     "An autoencoder with its weights, on the CPU; raises `InputError` when it cannot be had."
     require(
-        spec.cls in OWN_FILES or hasattr(diffusers, spec.cls),
+        spec.cls in OWN_FILES or diffusers_class(spec.cls),
         f'{spec.name}: diffusers has no class {spec.cls}; register it with build=, '
         'a function that makes the Autoencoder.',
     )

@@ -16,7 +16,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-import diffusers
 import torch
 import yaml
 
@@ -32,7 +31,7 @@ from lgap.autoencoders.unfolded import (
     read_unfolding,
     unfolded_spec,
 )
-from .wrapper import AESpec, Autoencoder, latent_of
+from .wrapper import AESpec, Autoencoder, diffusers_class, latent_of
 from ..core import check_choice, digest, find_path, lookup, pick_device, require
 from ..journal import journal_folder, note
 from ..store import load_tensors
@@ -72,7 +71,7 @@ def registry() -> dict[str, AESpec]:
 class Design(NamedTuple):
     "Architecture of an embedded autoencoder."
 
-    cls: type  # diffusers class
+    cls: str  # class of diffusers
     patch: int  # pixel-unshuffle factor in front of the network
     widths: tuple[int, ...]  # channels of each level; one halving between two levels
     channels: int  # latent channels
@@ -82,12 +81,12 @@ class Design(NamedTuple):
 
 def designs() -> dict[str, Design]:
     "Name -> architecture of the embedded five."
-    small = Design(diffusers.AutoencoderKL, 2, (32, 64), 4, {}, 1e-5)
+    small = Design('AutoencoderKL', 2, (32, 64), 4, {}, 1e-5)
     no_quant = dict(use_quant_conv=False, use_post_quant_conv=False)
     return {
         'sd-mini': small,
-        'flux1-mini': Design(diffusers.AutoencoderKL, 4, (64, 96), 16, no_quant, 1e-5),
-        'flux2-mini': Design(diffusers.AutoencoderKLFlux2, 4, (64, 96), 32, {}, 1e-5),
+        'flux1-mini': Design('AutoencoderKL', 4, (64, 96), 16, no_quant, 1e-5),
+        'flux2-mini': Design('AutoencoderKLFlux2', 4, (64, 96), 32, {}, 1e-5),
         'medvae-mini': small,
         'medvae-mini-ft': small,
     }
@@ -103,7 +102,7 @@ def embedded_autoencoder(
     image_channels = 3 * design.patch**2
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = design.cls(
+        net = diffusers_class(design.cls)(
             in_channels=image_channels,
             out_channels=image_channels,
             down_block_types=['DownEncoderBlock2D'] * levels,
@@ -174,7 +173,7 @@ def latent_shape(
     if config['_class_name'] == UNFOLDED:
         return config['factor'], config['channels']
     with torch.device('meta'):
-        net = getattr(diffusers, config['_class_name']).from_config(config)
+        net = diffusers_class(config['_class_name']).from_config(config)
         image = torch.zeros(1, config.get('in_channels', 3), 64, 64)
         latent = latent_of(net.encode(image))
     return 64 // latent.shape[-1], latent.shape[1]

@@ -12,7 +12,6 @@ import copy
 import json
 from pathlib import Path
 
-import diffusers
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,7 @@ from torch import nn
 from tqdm import trange
 
 from .registry import load_autoencoder
-from .wrapper import Autoencoder, fit_channels, latent_of
+from .wrapper import Autoencoder, diffusers_class, fit_channels, latent_of
 from ..core import has_bf16, require
 from ..data.benchmark import Benchmark, float_images
 from ..data.sources import phantom
@@ -246,7 +245,7 @@ def fine_tune(
     )
     ae = load_autoencoder(name, bench.name, options.pop('device', 'auto'))
     require(
-        ae.patch == 1 and hasattr(diffusers, ae.spec.cls),
+        ae.patch == 1 and diffusers_class(ae.spec.cls),
         f'{name} has no diffusers checkpoint layout; '
         'embedded designs are fine-tuned with `pretrain`.',
     )

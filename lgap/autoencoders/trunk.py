@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderDC, AutoencoderTiny
 from torch import nn
 
 from .grids import as_seen, to_grid
 from .registry import load_autoencoder
-from .wrapper import Autoencoder
+from .wrapper import Autoencoder, diffusers_class
 from ..core import InputError, check_choice, pick_device, require
 
 # %% ../../nbs/autoencoders/06_trunk.ipynb #5cb0843b
@@ -33,10 +32,10 @@ def decoder_blocks(
 ) -> list[tuple[str, nn.Module]]:  # name and module; the last is the whole decoder
     "Where a decoder can be cut, in the order of its blocks; raises `InputError` if unknown."
     decoder = ae.net.decoder
-    if isinstance(ae.net, AutoencoderTiny):
+    if isinstance(ae.net, diffusers_class('AutoencoderTiny')):
         return [*tiny_blocks(decoder), ('image', decoder)]
     blocks = [('conv_in', decoder.conv_in)] if hasattr(decoder, 'conv_in') else []
-    if isinstance(ae.net, AutoencoderDC):
+    if isinstance(ae.net, diffusers_class('AutoencoderDC')):
         ups = reversed(decoder.up_blocks)  # counted from the image in this class
     else:
         require(

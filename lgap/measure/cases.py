@@ -15,7 +15,7 @@ from fastcore.basics import patch
 
 from ..autoencoders.families import Flux2Autoencoder
 from ..autoencoders.registry import designs, embedded_autoencoder
-from ..autoencoders.wrapper import AESpec, Autoencoder
+from ..autoencoders.wrapper import AESpec, Autoencoder, diffusers_class
 from ..classifiers.backbones import make_classifier
 from ..core import check_choice, lookup, pick_device, require
 
@@ -31,12 +31,10 @@ def random_autoencoder(
     name: str,  # 'sd', 'flux1', 'flux2' for real sizes, or an embedded design such as 'sd-mini'
 ) -> Autoencoder:
     "An autoencoder with random weights; of the real ones the decoder, which is what is measured."
-    import diffusers
-
     if name in designs():
         return embedded_autoencoder(name)
     layout, factor, channels = lookup(name, REAL_DECODERS | designs(), 'decoder')
-    net = getattr(diffusers, layout)(
+    net = diffusers_class(layout)(
         down_block_types=['DownEncoderBlock2D'] * 4,
         up_block_types=['UpDecoderBlock2D'] * 4,
         block_out_channels=(128, 256, 512, 512),
