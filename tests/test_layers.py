@@ -1,6 +1,11 @@
 "Modules import from their own room and from lower ones."
 
+import os
+import subprocess
+import sys
+
 import pytest
+from conftest import ROOT
 
 from lgap.store import imported_modules, module_files
 
@@ -78,3 +83,16 @@ def test_rooms_hold_no_code_of_their_own():
     rooms = [path for path in package.rglob('__init__.py') if path.parent != package]
     assert len(rooms) == 10
     assert not [path for path in rooms if path.read_text().strip()]
+
+
+LATE = ('diffusers', 'transformers')  # seconds of import, of use where images are encoded
+
+
+@pytest.mark.parametrize('name, found', [('classifiers.training', []), ('generate.denoiser', LATE)])
+def test_training_on_latents_imports_no_networks_of_diffusers(name, found):
+    "Nor does a worker that does nothing else; generators are made of them."
+    code = f'import sys, lgap.{name}; print([name for name in {LATE} if name in sys.modules])'
+    environment = os.environ | dict(PYTHONPATH=str(ROOT))
+    command = [sys.executable, '-c', code]
+    said = subprocess.check_output(command, text=True, env=environment)
+    assert said.strip() == str(list(found))
