@@ -110,6 +110,18 @@ class Batches:
         self.scale, self.shift = scale.flatten(), (-self.mean * scale).flatten()  # [C]
         self.x = x.permute(0, 2, 3, 1).contiguous()  # [N, H, W, C]
 
+# %% ../../nbs/classifiers/05_batches.ipynb #e5bc72a9
+@patch(cls_method=True)
+def of_run(
+    cls: Batches,
+    run,  # a `Run`, see `lgap.classifiers.runs`
+    x: torch.Tensor,  # of the run's space, [N, C, H, W], on the device
+    train: torch.Tensor,  # indices of the training fold, on the device
+) -> Batches:
+    "The batches that a run's network is trained on."
+    how = (run.mask, run.mask_mode, run.rotate, run.views > 0, run.standardise)
+    return cls(x, train, run.space, *how)
+
 # %% ../../nbs/classifiers/05_batches.ipynb #30d0316a
 @patch
 def augment(

@@ -15,6 +15,7 @@ from fastcore.basics import patch
 from torch import nn
 
 from .film import check_sigmas
+from .losses import logit_scale
 from .network import build
 from .run import Run
 from .saved import load_model, save_model
@@ -120,7 +121,7 @@ def classifier_of(
         std=tuple(std.tolist()),
         rms=rms_range(z),
         run=asdict(run),
-        scale=30.0 if run.loss == 'ldam' else 1.0,
+        scale=logit_scale(run.loss),
         metrics=done['metrics'],
     )
     return LatentClassifier(config, done['state'])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOSSES', 'SOFT_LOSSES', 'class_balanced_weights', 'focal_loss', 'ldam_margins', 'ldam_loss', 'CosineHead',
-           'Criterion', 'soft_loss', 'check_alpha', 'Teacher']
+           'logit_scale', 'Criterion', 'soft_loss', 'check_alpha', 'Teacher']
 
 # %% ../../nbs/classifiers/03_losses.ipynb #86c864f5
 from dataclasses import dataclass
@@ -75,10 +75,18 @@ class CosineHead(torch.nn.Module):
     def forward(self, x):  # [B, features] -> [B, n_classes]
         return F.linear(F.normalize(x.float(), dim=-1), F.normalize(self.weight, dim=-1)).type_as(x)
 
-# %% ../../nbs/classifiers/03_losses.ipynb #e6869d2d
+# %% ../../nbs/classifiers/03_losses.ipynb #27810bd1
 LOSSES = ('ce', 'focal', 'ldam', 'bce')  # bce is for multi-label targets
 
 
+def logit_scale(
+    loss: str,  # one of `LOSSES`
+) -> float:
+    "What logits are multiplied by before the softmax: cosines are too alike for it."
+    check_choice(loss, LOSSES, 'loss')
+    return 30.0 if loss == 'ldam' else 1.0
+
+# %% ../../nbs/classifiers/03_losses.ipynb #e6869d2d
 class Criterion:
     "The training loss of a run; `reweight` switches deferred re-weighting on."
 
@@ -96,7 +104,7 @@ class Criterion:
             f'use {"bce" if multilabel else "ce, focal or ldam"}.',
         )
         self.loss = loss
-        self.scale = 30.0 if loss == 'ldam' else 1.0  # logits times this enter the softmax
+        self.scale = logit_scale(loss)  # logits times this enter the softmax
         self.margins = ldam_margins(counts)
         self.balanced = class_balanced_weights(counts, beta)
         self.weight = None

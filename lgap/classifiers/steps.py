@@ -43,8 +43,7 @@ class Training:
         self.shape = tuple(latents.shape)
         self.y = torch.as_tensor(targets).to(self.device)
         self.train = torch.as_tensor(fold.train, device=self.device)
-        how = (run.mask, run.mask_mode, run.rotate, run.views > 0, run.standardise)
-        self.batches = Batches(latents.to(self.device), self.train, run.space, *how)
+        self.batches = Batches.of_run(run, latents.to(self.device), self.train)
         multilabel = self.y.ndim == 2
         taught = self.y[self.train]
         counts = taught.sum(0) if multilabel else torch.bincount(taught, minlength=n_classes)

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..autoencoders.registry import autoencoder_id
 from ..autoencoders.wrapper import Autoencoder, fit_channels
+from ..classifiers.losses import logit_scale
 from ..classifiers.network import build
 from ..classifiers.run import Run
 from ..core import require
@@ -39,7 +40,7 @@ class ImageClassifier(nn.Module):
         scale = (0.5 if run.views else 1.0) / std
         self.register_buffer('mean', mean.view(1, -1, 1, 1))
         self.register_buffer('scale', scale.view(1, -1, 1, 1))
-        self.factor = 30.0 if run.loss == 'ldam' else 1.0
+        self.factor = logit_scale(run.loss)
         self.eval().requires_grad_(False)
 
     def forward(self, pixels):  # float in [-1, 1], [B, C, H, W] -> logits [B, K]

@@ -75,7 +75,7 @@ def penultimate(
     idx: np.ndarray,  # indices
     bs: int = 512,  # batch size
 ) -> np.ndarray:  # float32 [len(idx), features]
-    "Features before the last layer."
+    "Features before the last layer, in full precision; sets `net` to evaluation."
     require(
         hasattr(net, 'forward_features') and hasattr(net, 'forward_head'),
         f'{type(net).__name__} has no forward_features and forward_head; use a plain timm '
@@ -84,7 +84,6 @@ def penultimate(
     net.eval()
     device, found = batches.x.device, []
     for index in torch.as_tensor(idx, device=device).split(bs):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == 'cuda'):
-            maps = net.forward_features(batches(index))
-            found.append(net.forward_head(maps, pre_logits=True).float())
+        maps = net.forward_features(batches(index))
+        found.append(net.forward_head(maps, pre_logits=True))
     return torch.cat(found).cpu().numpy()

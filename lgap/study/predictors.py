@@ -50,7 +50,7 @@ def classifier_features(
     images = part.images.load('image').to(pick_device(study.machine.device))
     device, test = images.device, task.fold.test
     train = torch.as_tensor(task.fold.train, device=device)
-    batches = Batches(images, train, 'image', rotate=0.0)
+    batches = Batches.of_run(run, images, train)
     net = build(run, images.shape[1], task.n_classes, images.shape[-1])
     net.load_state_dict(result['state'])
     net = net.to(device, memory_format=torch.channels_last)
