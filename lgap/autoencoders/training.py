@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import trange
 
-from .registry import load_autoencoder
+from .registry import FINE_TUNED_ON, load_autoencoder
 from .wrapper import Autoencoder, diffusers_class, fit_channels, latent_of
 from ..core import has_bf16, require
 from ..data.benchmark import Benchmark, float_images
@@ -253,8 +253,8 @@ def fine_tune(
     log = train_autoencoder(ae, images, steps, **dict(size=bench.size, lr=1e-4) | options)
     unfinished = folder.with_name(f'.{folder.name}.part')
     ae.net.save_pretrained(unfinished)
-    seen = dict(benchmark=bench.name, fingerprint=bench.fingerprint, images=rows.tolist())
-    (unfinished / 'fine_tuned_on.json').write_text(json.dumps(seen))
+    seen = dict(benchmark=bench.name, of=len(bench), images=rows.tolist())
+    (unfinished / FINE_TUNED_ON).write_text(json.dumps(seen))
     unfinished.rename(folder)
     note('fine-tune', autoencoder=name, folder=str(folder), **seen | dict(images=len(rows)))
     return log

@@ -23,7 +23,7 @@ from lgap.autoencoders.latent_maps import (
     draw_couplings,
     draw_mixing,
 )
-from ..autoencoders.registry import find_spec, load_autoencoder, register
+from ..autoencoders.registry import FINE_TUNED_ON, find_spec, load_autoencoder, register
 from ..autoencoders.wrapper import AESpec, Autoencoder, check_shape, decode, encode, psnr_ssim
 from ..core import check_choice, digest, require
 from ..data.leaves import drawn_leaves
@@ -251,7 +251,7 @@ def check_name(name: str, benchmark: str):
     )
     path = find_spec(name, benchmark)[2]
     require(
-        not path or not (Path(path) / 'fine_tuned_on.json').is_file(),
+        not path or not (Path(path) / FINE_TUNED_ON).is_file(),
         f'{name} was fine-tuned, and a study leaves out its patients by the folder of its weights, '
         'which a scramble does not have; scramble the autoencoder that it started from.',
     )

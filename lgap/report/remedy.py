@@ -14,7 +14,12 @@ from pathlib import Path
 import pandas as pd
 from fastcore.script import Param, call_parse
 
-from ..autoencoders.registry import autoencoder_id, find_spec, load_autoencoder
+from lgap.autoencoders.registry import (
+    FINE_TUNED_ON,
+    autoencoder_id,
+    find_spec,
+    load_autoencoder,
+)
 from ..autoencoders.unfold_fitting import LEAVES, Fitted, fit_unfolding
 from ..autoencoders.unfolded import UNFOLDED, save_unfolding, unfolded_spec
 from ..autoencoders.wrapper import AESpec
@@ -32,7 +37,10 @@ def keep_plain(
     path: str,  # of local weights, empty for none
     out: Path,
 ) -> str:  # name of the plain autoencoder in the new folder
-    "Copy a diffusers folder; name everything else."
+    "Copy a diffusers folder; name everything else; either way keep the list of images it has seen."
+    seen = Path(path or out) / FINE_TUNED_ON
+    if seen.is_file():
+        shutil.copyfile(seen, out / FINE_TUNED_ON)
     if path and (Path(path) / 'config.json').is_file():
         shutil.copytree(path, out / 'autoencoder')
         return 'autoencoder'

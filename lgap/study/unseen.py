@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..autoencoders.registry import find_spec
+from ..autoencoders.registry import FINE_TUNED_ON, find_spec
 from ..core import DamagedFile, require
 from ..data.benchmark import Benchmark, Fold
 
@@ -20,16 +20,25 @@ def seen_images(
     folder,  # of weights
     bench: Benchmark,
 ) -> np.ndarray:  # int [n], indices; empty where the weights were not tuned on this benchmark
-    "Images of a benchmark that weights were fine-tuned on; `DamagedFile` for an unreadable list."
-    path = Path(folder) / 'fine_tuned_on.json'
+    """Images of a benchmark that weights were fine-tuned on.
+
+    `DamagedFile` for an unreadable list, `InputError` for one of another selection of images."""
+    path = Path(folder) / FINE_TUNED_ON
     if not path.is_file():
         return np.zeros(0, int)
     try:
         said = json.loads(path.read_text())
-        name, images = said['benchmark'], np.array(said['images'], int)
+        name, n, images = said['benchmark'], int(said['of']), np.array(said['images'], int)
     except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile(f'{path} cannot be read ({error}); fine-tune again.') from error
-    return images if name == bench.name else images[:0]
+        raise DamagedFile(f'{path} cannot be read ({error!r}); fine-tune again.') from error
+    if name != bench.name:
+        return images[:0]
+    require(
+        n == len(bench),
+        f'{folder} was fine-tuned on some of {n} images of {name}; this study has {len(bench)}, and '
+        f'which they are cannot be said. Take n_images={n}, or fine-tune on this selection.',
+    )
+    return images
 
 # %% ../../nbs/study/02b_unseen.ipynb #e886761a
 def check_unseen(
