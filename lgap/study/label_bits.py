@@ -63,7 +63,7 @@ def fold_bits(
 # %% ../../nbs/study/11_label_bits.ipynb #af155b81
 def bit_replicates(
     folds: list[dict],  # of `fold_bits`
-    groups: np.ndarray,  # patient of each image
+    groups: np.ndarray,  # patient of each image of the benchmark [N]
     term: str,  # 'test' or 'sent'
     images: str,  # key of the images that the terms belong to: 'index' or 'order'
     n_boot: int,
@@ -71,11 +71,11 @@ def bit_replicates(
     benchmark: str = '',  # its name: two benchmarks draw apart
 ) -> torch.Tensor:  # point estimate, then replicates, float64 [1 + n_boot]
     "Mean bits per label over patients drawn with replacement, mean over folds."
+    rng = np.random.default_rng([seed, crc32(benchmark.encode())])
+    drawn = patient_weights(groups, n_boot, rng)  # [n_boot, N]
     rows = []
-    for number, fold in enumerate(folds):
-        bits = fold[term]
-        rng = np.random.default_rng([seed, crc32(benchmark.encode()), number])
-        weights = patient_weights(groups[fold[images]], n_boot, rng)  # [n_boot, n]
+    for fold in folds:
+        bits, weights = fold[term], drawn[:, fold[images]]
         rows.append(np.append(bits.mean(), weights @ bits / weights.sum(1)))
     return torch.from_numpy(np.mean(rows, axis=0))
 

@@ -35,8 +35,9 @@ def seen_images(
         return images[:0]
     require(
         n == len(bench),
-        f'{folder} was fine-tuned on some of {n} images of {name}; this study has {len(bench)}, and '
-        f'which they are cannot be said. Take n_images={n}, or fine-tune on this selection.',
+        f'{folder} was fine-tuned on some of {n} images of {name}; this study has '
+        f'{len(bench)}, and which they are cannot be said. Take n_images={n}, '
+        'or fine-tune on this selection.',
     )
     return images
 

@@ -72,20 +72,20 @@ def probe_results(
 def _variant_tasks(
     parts: list[Part],
     changes: dict[str, dict],  # of `check_variants`
-) -> tuple[dict, dict]:  # (benchmark, autoencoder, variant, space, fold) -> task, twice
-    "Tasks of networks, and tasks whose inputs are probed."
+) -> tuple[dict, dict]:  # (benchmark, autoencoder, variant, space, fold, seed) -> task, twice
+    "Tasks of networks, and tasks whose inputs are probed: one seed of each fold."
     networks, probes = {}, {}
     for task in (task for part in parts for task in part.tasks):
         run = task.run
         if run.space == 'image':
-            networks[run.benchmark, '', '', 'image', run.fold] = task
+            networks[run.benchmark, '', '', 'image', run.fold, run.seed] = task
             continue
         for variant, change in changes.items():
             key = run.benchmark, run.autoencoder, variant, run.space, run.fold
             if ('', 'probe') in change:
-                probes[key] = task
+                probes.setdefault(key, task)
             else:
-                networks[key] = task.sibling(changed(run, change))
+                networks[*key, run.seed] = task.sibling(changed(run, change))
     return networks, probes
 
 
@@ -98,19 +98,19 @@ def variant_results(
     parts = open_study(study)
     networks, probes = _variant_tasks(parts, changes)
     by_run = run_tasks(study, list({task.run: task for task in networks.values()}.values()))
-    found = {key: by_run[task.run] for key, task in networks.items()}
+    found = {key: by_run[task.run] | dict(seed=key[-1]) for key, task in networks.items()}
     calls = [(task, changes[key[2]]['', 'probe']) for key, task in probes.items()]
     found |= zip(probes, probe_results(study, calls))
     return parts, _by_variant(parts, changes, found)
 
 
 def _by_variant(parts: list[Part], variants, found: dict) -> dict:
-    "Results of folds -> (benchmark, autoencoder, variant) -> space -> results of the folds."
+    "Results of folds and seeds -> (benchmark, autoencoder, variant) -> space -> results."
     out = {}
     for part in parts:
         for name in part.encoded:
             out |= {(part.bench.name, name, variant): {} for variant in variants}
-    for (bench, name, variant, space, _), result in found.items():
+    for (bench, name, variant, space, *_), result in found.items():
         if name:
             out[bench, name, variant].setdefault(space, []).append(result)
     return out
