@@ -139,7 +139,9 @@ def correlate(
     designs: dict | None = None,  # autoencoder -> design
     n_boot: int = 2000,  # resamples
     seed: int = 0,
-) -> dict[str, float]:  # n (pairs), autoencoders, `NOTHING`; NaN below 3 autoencoders
+) -> dict[
+    str, float
+]:  # n (pairs), autoencoders, `NOTHING`; NaN below 3 autoencoders, ends where they meet
     "Rank correlation of a property with the gap: within benchmarks, over all pairs, in a design."
     x, gap = complete(x, gap)
     a, b, n = x.to_numpy(), gap.to_numpy(), x.shape[1]
@@ -147,7 +149,8 @@ def correlate(
     if n < 3 or not np.isfinite(within_spearman(a, b)):
         return row | dict.fromkeys(NOTHING, float('nan'))
     rho, p, smallest = joint_permutation(a, b)
-    low, high = resampled_interval(a, b, n_boot, seed)
+    ends = resampled_interval(a, b, n_boot, seed)
+    low, high = ends if ends[0] < ends[1] else (float('nan'),) * 2  # a point is no interval
     row |= dict(rho=rho, rho_lo=low, rho_hi=high, p=p, smallest=smallest)
     own = np.array([(designs or {}).get(name, name) for name in x.columns])
     return row | dict(
@@ -163,6 +166,9 @@ def claim(
     "What a correlation allows to be said."
     if not np.isfinite(found['rho']):
         return f'{name} and the learnability gap: too few autoencoders to tell'
+    if found['smallest'] >= alpha:
+        n = found['autoencoders']
+        return f'{name} and the learnability gap: {n} autoencoders cannot resolve a relation'
     sure = found['p'] < alpha and not found['rho_lo'] <= 0 <= found['rho_hi']
     if not sure:
         return f'{name} and the learnability gap: no relation is resolved'
