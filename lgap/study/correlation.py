@@ -150,7 +150,7 @@ def correlate(
         return row | dict.fromkeys(NOTHING, float('nan'))
     rho, p, smallest = joint_permutation(a, b)
     ends = resampled_interval(a, b, n_boot, seed)
-    low, high = ends if ends[0] < ends[1] else (float('nan'),) * 2  # a point is no interval
+    low, high = ends if ends[1] - ends[0] > 1e-9 else (float('nan'),) * 2  # a point is none
     row |= dict(rho=rho, rho_lo=low, rho_hi=high, p=p, smallest=smallest)
     own = np.array([(designs or {}).get(name, name) for name in x.columns])
     return row | dict(
