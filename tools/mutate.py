@@ -2,7 +2,8 @@
 
 `python tools/mutate.py` works on a copy of the notebooks and the package. A line is changed in its
 notebook, the module is exported, and the notebooks named beside it are run: an example that fails
-has noticed. A line that is not there any more is an error, so that the list follows the code.
+has noticed. A line that is not there any more is an error, so that the list follows the code; so is
+a notebook that fails without any change, which would notice everything.
 """
 
 import json
@@ -11,6 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,28 +149,58 @@ def mutate(path: Path, mutation: Mutation):
     path.write_text(json.dumps(notebook))
 
 
-def run_notebook(copy: Path, notebook: str) -> bool:
-    "Whether the examples of a notebook hold, with the package of the copy."
+def last_line(text: str) -> str:
+    "The last line of an error in what `nbdev_test` prints: its traceback ends with it."
+    lines = text.partition('nbdev Tests Failed')[0].splitlines()
+    return next((line for line in reversed(lines) if line.strip()), 'no output')
+
+
+def run_notebook(copy: Path, notebook: str) -> str:  # empty when its examples hold
+    "The last line of the failure of a notebook, with the package of the copy."
     environment = os.environ | dict(PYTHONPATH=str(copy), LGAP_DATA=str(copy / 'data'))
     tester = Path(sys.executable).parent / 'nbdev_test'
     command = [str(tester), '--path', f'nbs/{notebook}.ipynb', '--n_workers', '0']
-    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True)
-    return done.returncode == 0
+    place = dict(cwd=copy, env=environment)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **place
+    )
+    return last_line(done.stdout) if done.returncode else ''
 
 
-def is_noticed(mutation: Mutation) -> bool:
-    "Whether an example fails in a copy with the change."
+@contextmanager
+def copied() -> Iterator[Path]:
+    "A copy of the notebooks and the package, for as long as the block lasts."
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in COPIED:
             place = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             place(ROOT / name, copy / name)
+        yield copy
+
+
+def seeing(mutation: Mutation) -> tuple[str, ...]:
+    "The notebooks whose examples should notice a change."
+    return (mutation.notebook, *mutation.seen_by)
+
+
+def check_unchanged(mutations: list[Mutation]):
+    "Exit with a message when a notebook fails without any change."
+    names = [name for mutation in mutations for name in seeing(mutation)]
+    with copied() as copy:
+        for name in dict.fromkeys(names):
+            if failure := run_notebook(copy, name):
+                sys.exit(f'{name} fails without a change, so it can notice none: {failure}')
+
+
+def failure_of(mutation: Mutation) -> str:  # empty when nobody notices
+    "The last line of the first failure in a copy with the change."
+    with copied() as copy:
         path = copy / 'nbs' / f'{mutation.notebook}.ipynb'
         mutate(path, mutation)
         export = f'from nbdev.export import nb_export; nb_export({str(path)!r}, "lgap")'
         subprocess.run([sys.executable, '-c', export], cwd=copy, check=True)
-        notebooks = (mutation.notebook, *mutation.seen_by)
-        return not all(run_notebook(copy, notebook) for notebook in notebooks)
+        failures = (run_notebook(copy, notebook) for notebook in seeing(mutation))
+        return next(filter(None, failures), '')
 
 
 @call_parse
@@ -176,10 +209,13 @@ def main(
 ) -> int:  # exit status
     "Break lines that decide a number, one after the other, and see whether an example notices."
     chosen = [mutation for mutation in MUTATIONS if only in mutation.what]
+    check_unchanged(chosen)
     noticed = 0
     for mutation in chosen:
-        seen = is_noticed(mutation)
-        noticed += seen
-        print(f'{"noticed" if seen else "NOT NOTICED":12} {mutation.what}', flush=True)
+        failure = failure_of(mutation)
+        noticed += bool(failure)
+        print(f'{"noticed" if failure else "NOT NOTICED":12} {mutation.what}', flush=True)
+        if failure:
+            print(f'{"":12} {failure}', flush=True)
     print(f'{noticed} of {len(chosen)} noticed')
     return int(noticed < min(WANTED, len(chosen)))

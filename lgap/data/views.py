@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from ..core import digest, require
 from .benchmark import Benchmark, byte_images, float_images
+from ..store import code_digest
 
 # %% ../../nbs/data/07_views.ipynb #da517ffe
 def view_angle(
@@ -62,5 +63,6 @@ def seen_as(
     def reader(idx: np.ndarray) -> np.ndarray:
         return view_images(bench.images(idx), view, degrees).numpy()
 
-    key = digest([bench.fingerprint, 'view', view, view_angle(view, degrees)])
+    code, angle = code_digest('data.views'), view_angle(view, degrees)
+    key = digest([bench.fingerprint, 'view', view, angle, code])
     return replace(bench, reader=reader, fingerprint=key, masks=None)

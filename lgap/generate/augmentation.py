@@ -28,6 +28,7 @@ from lgap.generate.arms import (
 from .material import Material, role_task
 from .steering import Guides
 from ..journal import note
+from ..store import code_digest
 from ..study.parts import run_store, run_tasks
 from ..sweep.results import Store
 from ..sweep.sweep import Task, space_tensor
@@ -115,7 +116,8 @@ def arm_task(
         targets = np.concatenate([targets, arm.classes])
         train = np.concatenate([train, n + np.arange(len(arm.classes))])
     fold = Fold(train, fold.val, fold.test)
-    data = digest([encoded.key, *fold, targets, arm.mixup])
+    code = code_digest('generate.augmentation') if arm.mixup else ''  # the training itself differs
+    data = digest([encoded.key, *fold, targets, arm.mixup, code])
     how = dict(epochs=epochs, patience=epochs, subset=len(arm) / whole)
     base = role_task(material, 'recon', seed=material.study.data.seed + seed, **how)
     return Task(replace(base.run, data=data), encoded, targets, fold, len(material.classes))

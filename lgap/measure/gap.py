@@ -12,7 +12,6 @@ from ..classifiers.metrics import metrics
 from ..core import lookup, require
 from .bootstrap import fold_seeds, metric_replicates
 from .bootstrap import patient_weights as patient_weights
-from .pair_tests import wilcoxon_exact as wilcoxon_exact
 
 # %% ../../nbs/measure/01_gap.ipynb #945bf39a
 GAPS = dict(

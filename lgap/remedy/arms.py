@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LABELS', 'DECODER', 'READERS', 'TURNED', 'Arm', 'mixing', 'enlarged', 'map_of', 'decoder_map', 'reader_of',
-           'changes_of', 'make_arm', 'arm_key', 'arm_name', 'views_for', 'add_arms']
+           'changes_of', 'label_of', 'make_arm', 'arm_key', 'arm_name', 'views_for', 'add_arms']
 
 # %% ../../nbs/remedy/01_arms.ipynb #e8922881
 from collections.abc import Callable
@@ -22,8 +22,9 @@ from ..autoencoders.trunk import Trunk, decoder_blocks, fresh_weights
 from ..autoencoders.unfold_fitting import Moments, fit_moments, leaf_moments, turn_of
 from ..autoencoders.unfolding import Fold, Unfolding
 from ..autoencoders.wrapper import Autoencoder
+from ..classifiers.backbones import check_arch
 from ..classifiers.matched import GRID
-from ..core import digest, lookup
+from ..core import digest, lookup, require
 from ..store import cached_tensors, code_digest
 from ..study.encoding import encode_part
 from ..study.parts import Part, fold_tasks, study_folds
@@ -53,7 +54,7 @@ LABELS = dict(
     bilinear='enlarged, bilinear',
     longer='latent, four times the epochs',
     wider='latent, twice the width',
-    augmented='latent, four views',
+    augmented='latent, four views',  # of two; other numbers see `label_of`
 )
 DECODER = {
     'first-block': 'first block of the decoder',
@@ -145,8 +146,24 @@ def changes_of(
     if name == 'longer':
         return dict(epochs=4 * recipe.epochs, patience=4 * recipe.patience)
     if name == 'wider':
+        check_arch(f'{recipe.latent_arch}-x2')
         return dict(latent_arch=f'{recipe.latent_arch}-x2')
-    return dict(views=2 * recipe.views) if name == 'augmented' else {}
+    if name == 'augmented':
+        require(
+            recipe.views >= 1, f'views is {recipe.views}; augmented doubles it, so give 1 or more.'
+        )
+        return dict(views=2 * recipe.views)
+    return {}
+
+
+def label_of(
+    name: str,  # a key of `LABELS`, `DECODER` or `READERS`
+    changes: dict,  # of `changes_of`
+) -> str:
+    "What tables call an arm."
+    label = lookup(name, LABELS | DECODER | READERS, 'arm')
+    views = changes.get('views', 4)
+    return label if views == 4 else f'latent, {views} views'
 
 
 def make_arm(
@@ -156,12 +173,13 @@ def make_arm(
     found: Moments,  # of its latents
 ) -> Arm:
     "An arm by its name; raises `InputError` for an unknown one."
-    label = lookup(name, LABELS | DECODER | READERS, 'arm')
+    changes = changes_of(name, study)
+    label = label_of(name, changes)
     if name in READERS:
         h = reader_of(study, ae, taught=name == 'reader')
     else:
         h = decoder_map(name, ae) if name in DECODER else map_of(name, found)
-    return Arm(name, label, h, changes_of(name, study))
+    return Arm(name, label, h, changes)
 
 # %% ../../nbs/remedy/01_arms.ipynb #b605913e
 def arm_key(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PLACE', 'cpu_model', 'device_name', 'package_names', 'installed', 'environment', 'git_state', 'notebook_digest',
-           'used', 'make_entry', 'read_record', 'save_record', 'write_record']
+           'package_digest', 'code_state', 'used', 'make_entry', 'read_record', 'save_record', 'write_record']
 
 # %% ../../nbs/report/03_record.ipynb #696b7b54
 import json
@@ -13,6 +13,7 @@ import re
 import subprocess
 import time
 from configparser import ConfigParser
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from operator import itemgetter
 from pathlib import Path
@@ -21,9 +22,9 @@ import nbformat
 import torch
 from joblib import cpu_count
 
-from ..core import DamagedFile, digest, pick_device, project_root
+from ..core import DamagedFile, digest, has_bf16, pick_device, project_root
 from ..journal import read_journal
-from ..store import atomic_path, code_digest, file_digest
+from ..store import atomic_path, code_digest, file_digest, locked, module_files
 
 # %% ../../nbs/report/03_record.ipynb #ab909103
 def cpu_model() -> str:
@@ -41,12 +42,13 @@ def device_name(
 ) -> dict[str, str]:  # device, memory, default precision
     "What the numbers were measured on."
     found = pick_device(device)
+    precision = 'bfloat16' if has_bf16(found) else 'float32'
     if found.type != 'cuda':
         name = f'CPU ({cpu_model()}, {cpu_count()} cores)'
-        return dict(device=name, memory='', dtype_auto='float32')
+        return dict(device=name, memory='', dtype_auto=precision)
     memory = torch.cuda.get_device_properties(found).total_memory / 2**30
     name = torch.cuda.get_device_name(found)
-    return dict(device=name, memory=f'{memory:.0f} GiB', dtype_auto='bfloat16')
+    return dict(device=name, memory=f'{memory:.0f} GiB', dtype_auto=precision)
 
 # %% ../../nbs/report/03_record.ipynb #430c7393
 def package_names() -> list[str]:
@@ -99,6 +101,29 @@ def notebook_digest(
     cells = nbformat.read(path, 4).cells
     return digest([[cell.cell_type, cell.source] for cell in cells])
 
+# %% ../../nbs/report/03_record.ipynb #fe5f2c80
+@cache
+def _digest_of(state: tuple, package: Path | None) -> str:
+    "Digest of a package whose files are in one state; read once for each."
+    return code_digest.__wrapped__(package=package)
+
+
+def package_digest(
+    package: Path | None = None,  # its folder; the installed `lgap` when None
+) -> str:  # 16 hex digits
+    "`code_digest` of all modules as they are now, also when they were edited since the start."
+    stats = {path: path.stat() for path in module_files(package).values()}
+    state = [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats.items()]
+    return _digest_of(tuple(state), package)
+
+
+def code_state(
+    notebook,  # its path
+) -> dict[str, str | bool]:  # commit, changed, package, notebook
+    "The code that a notebook runs with if it starts now."
+    code = dict(package=package_digest(), notebook=notebook_digest(notebook))
+    return git_state() | code
+
 # %% ../../nbs/report/03_record.ipynb #118fd078
 def used(
     events: list[dict],  # of `read_journal`
@@ -125,7 +150,7 @@ PLACE = ('cache', 'out_dir', 'n_jobs', 'scheduler', 'address', 'progress')
 
 
 def make_entry(
-    notebook,  # its path
+    code: dict,  # of `code_state`, before it ran
     params: dict,  # all values it ran with
     journal,  # folder
     files: list[Path],  # written by it
@@ -136,9 +161,7 @@ def make_entry(
     entry = dict(
         parameters={name: value for name, value in params.items() if name not in PLACE},
         **used(read_journal(journal)),
-        **git_state(),
-        package=code_digest(),
-        notebook=notebook_digest(notebook),
+        **code,
         environment=digest(env),
         made=time.strftime('%Y-%m-%d'),
         seconds=round(seconds, 1),
@@ -175,14 +198,8 @@ def save_record(
         path.write_text(json.dumps(record, indent=1, sort_keys=True) + '\n')
 
 
-def write_record(
-    folder,  # results folder
-    name: str,  # notebook
-    entry: dict,  # of `make_entry`
-    env: dict,  # of `make_entry`
-    profile: str = '',
-) -> bool:  # False when the record stood: same parameters, same files
-    "Put a notebook's entry into the record of its results folder."
+def _put_entry(folder: Path, name: str, entry: dict, env: dict, profile: str) -> bool:
+    "`write_record`, by the one process that may."
     try:
         record = read_record(folder)
     except DamagedFile:
@@ -197,3 +214,15 @@ def write_record(
     record['environments'] = {key: environments[key] for key in environments if key in named}
     save_record(folder, record)
     return True
+
+
+def write_record(
+    folder,  # results folder
+    name: str,  # notebook
+    entry: dict,  # of `make_entry`
+    env: dict,  # of `make_entry`
+    profile: str = '',
+) -> bool:  # False when the record stood: same parameters, same files
+    "Put a notebook's entry into the record of its results folder; other commands may do so, too."
+    with locked(Path(folder) / 'record.json'):
+        return _put_entry(folder, name, entry, env, profile)

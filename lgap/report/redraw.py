@@ -15,9 +15,9 @@ from fastcore.script import Param, call_parse
 from ..core import InputError, find_path, project_root, require
 from ..journal import new_journal
 from .plan import Job, own_parameters
-from .record import git_state, notebook_digest, read_record, save_record
+from .record import code_state, read_record, save_record
 from .reproduce import environ, execute, recorded_job
-from ..store import code_digest, file_digest
+from ..store import file_digest, locked
 from ..sweep.workers import Machine
 
 # %% ../../nbs/report/06a_redraw.ipynb #19099bec
@@ -39,24 +39,26 @@ def note_redrawn(
     folder: Path,  # results with a record.json
     job: Job,
     files: list[Path],  # drawn or read
+    code: dict,  # of `code_state`, before it ran
 ):
     "Put the new digests of a notebook's files into the record, and the code that drew them."
-    record = read_record(folder)
-    entry = record['notebooks'][job.notebook]
-    entry['files'] |= {path.name: file_digest(path) for path in files}
-    code = dict(package=code_digest(), notebook=notebook_digest(job.source))
-    entry['redrawn'] = git_state() | code | dict(made=time.strftime('%Y-%m-%d'))
-    save_record(folder, record)
+    with locked(folder / 'record.json'):
+        record = read_record(folder)
+        entry = record['notebooks'][job.notebook]
+        entry['files'] |= {path.name: file_digest(path) for path in files}
+        entry['redrawn'] = code | dict(made=time.strftime('%Y-%m-%d'))
+        save_record(folder, record)
 
 
 def redraw_job(folder: Path, job: Job) -> list[Path]:  # files drawn or read
     "Draw the figure of one notebook again."
     home = project_root() / 'runs' / 'redraw' / folder.name
     journal = new_journal(Machine(cache=job.values['cache']).home / 'journal')
+    code = code_state(job.source)
     with environ(LGAP_VIEW='none'):
         made = execute(job.source, home / job.source.name, job.parameters, journal)
     files = [path for path in made if path.resolve().parent == folder]
-    note_redrawn(folder, job, files)
+    note_redrawn(folder, job, files, code)
     return files
 
 # %% ../../nbs/report/06a_redraw.ipynb #6a6bdf55

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CLEAR', 'environ', 'run_papermill', 'execute', 'NotebooksFailed', 'run_job', 'run_jobs', 'reproduce', 'recorded_job',
-           'check_jobs', 'check_folder', 'Short', 'run_command', 'lgap_reproduce', 'lgap_watch']
+           'check_jobs', 'check_folder', 'Short', 'profile_names', 'run_command', 'lgap_reproduce', 'lgap_watch']
 
 # %% ../../nbs/report/06_reproduce.ipynb #a0f3901f
 import contextlib
@@ -24,8 +24,8 @@ from ..journal import new_journal, read_journal
 from .check import check_report, compare_folders
 from .outputs import noted_outputs
 from .plan import Job, check_names, make_job, own_parameters, parse_assignments, plan
-from .record import make_entry, read_record, write_record
-from .stamps import leave_stamp, unchanged_files
+from .record import code_state, make_entry, read_record, write_record
+from .stamps import leave_stamp, noted_inputs, stamp_key, unchanged_files
 from .whole import WholeBar
 from ..store import atomic_path
 from ..study.profiles import load_profile, profile_files
@@ -109,12 +109,13 @@ def run_job(
     start = time.time()
     journal = new_journal(Machine(cache=job.values['cache']).home / 'journal')
     journal = journal.with_name(f'{journal.name}-{job.notebook}')
+    code, key = code_state(job.source), stamp_key(job)  # someone may edit it while it runs
     with whole.following(job.notebook, journal), environ(LGAP_VIEW='none'):
         files = execute(job.source, copies / job.source.name, job.parameters, journal)
     here = [path for path in files if path.resolve().parent == job.out.resolve()]
-    entry = make_entry(job.source, job.values, journal, here, time.time() - start)
+    entry = make_entry(code, job.values, journal, here, time.time() - start)
     new = write_record(job.out, job.notebook, *entry, job.values['profile'])
-    leave_stamp(job, here)
+    leave_stamp(job, key, here, noted_inputs(read_journal(journal)))
     names = ', '.join(path.name for path in here)
     said = '' if new else ' (the same bytes as recorded)'
     whole.say(f'    {time.time() - start:5.0f} s  {names}{said}')
@@ -215,6 +216,14 @@ class Short(Param):
     pre = '-'
 
 
+def profile_names() -> str:
+    "The profiles of the repository, for the help of the command."
+    try:
+        return ', '.join(profile_files())
+    except InputError:  # outside a clone
+        return 'demo'
+
+
 def run_command(
     check: str,  # results folder to check; empty to reproduce
     profile: str,
@@ -236,7 +245,7 @@ def run_command(
 
 @call_parse
 def lgap_reproduce(
-    profile: str = 'demo',  # smoke, demo, medmnist, paper, h200, or a YAML file
+    profile: Param(f'{profile_names()}, or a YAML file', str) = 'demo',
     only: Param('a notebook, such as table1_gap; may be repeated', str, action='append') = None,
     p: Short('name=value, overrides the profile; lists with commas', str, action='append') = None,
     scheduler: Param('where runs are trained: here, or on Dask', str, choices=SCHEDULERS) = None,
