@@ -101,7 +101,9 @@ def test_bad_lists_stop_before_training(spoil, text, tmp_path):
         ('-p learning_rate=1', "Unknown parameter 'learning_rate'"),
         ('-p epochs=many', "Parameter epochs='many' is str; it wants int"),
         ('-p lr', 'write name=value'),
-        ('-p lr=1e-4', '1.0e-4'),
+        ('-p lr=small', "Parameter lr='small' is str; it wants float"),
+        ('-p epochs=[1', "-p epochs=[1: '[1' cannot be read"),
+        ('-p max_folds=-1', 'max_folds is -1 of 5 folds'),
         ('-p window=99,1', 'give two rising percentiles'),
         ('-p window=low,high', "'low' is str; it wants float"),
         ('--profile nowhere.yaml', 'No such profile'),
@@ -123,6 +125,9 @@ def test_reproduce_checks_names_first(words, text, tmp_path):
         ('--ae sd-maxi --benchmark phantom-us', "Unknown autoencoder 'sd-maxi'"),
         ('--ae sd-mini --benchmark phantom-mri', "Unknown benchmark 'phantom-mri'"),
         ('--ae sd-mini --benchmark phantom-us -p epoch=3', "Did you mean 'epochs'?"),
+        ('--ae sd-mini --benchmark phantom-us --folds -1', 'max_folds is -1 of 5 folds'),
+        ('--ae sd-mini --benchmark phantom-us --size 63', 'resize to 64'),
+        ('--ae sd-mini --benchmark phantom-us -p benchmarks=x', 'would change nothing'),
     ],
 )
 def test_diagnose_checks_names_first(words, text, tmp_path):

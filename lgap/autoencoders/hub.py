@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['OWN_FILES', 'FAILURES', 'hub_error', 'verify_download', 'verify_weights', 'diffusers_net', 'open_checkpoint',
-           'load_local', 'fetch', 'load_from_hub', 'load_checkpoint']
+           'load_local', 'read_config', 'check_folder_name', 'fetch', 'load_from_hub', 'load_checkpoint']
 
 # %% ../../nbs/autoencoders/03_hub.ipynb #6fad6064
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
 from .families import Flux2Autoencoder, load_taef2, medvae_net, read_state
 from .wrapper import AESpec, Autoencoder, diffusers_class
-from ..core import DamagedFile, InputError, require
+from ..core import DamagedFile, InputError, find_path, require
 
 # %% ../../nbs/autoencoders/03_hub.ipynb #f476d64b
 def hub_error(
@@ -116,6 +117,35 @@ def load_local(
             f'{spec.name}: cannot read the checkpoint in {path} '
             f'({type(error).__name__}: {str(error)[:200]}).'
         ) from error
+
+# %% ../../nbs/autoencoders/03_hub.ipynb #cd9ffe89
+def read_config(path: Path) -> dict:
+    "A config.json of diffusers; `DamagedFile` where it cannot be read, `InputError` for another."
+    try:
+        config = json.loads(path.read_text('utf-8'))
+    except ValueError as error:  # no JSON, or no text
+        raise DamagedFile(f'{path} is no JSON ({error}); copy the folder again.') from error
+    require(
+        isinstance(config, dict) and '_class_name' in config,
+        f'{path} says no _class_name, so it is not of a diffusers autoencoder; give the folder '
+        'that save_pretrained wrote (often called vae).',
+    )
+    return config
+
+
+def check_folder_name(name: str):
+    "`InputError` for a path that is no folder, where an autoencoder is meant."
+    if '/' not in name and not re.fullmatch(r'\.[A-Za-z]\w*', Path(name).suffix):
+        return
+    require(
+        not find_path(name).is_file(),
+        f'{name} is a file; give the folder of a diffusers autoencoder (often called vae), or, '
+        f'for a file of medvae or taef2 weights, name@file, such as taef2@{name}.',
+    )
+    require(
+        find_path(name).is_dir(),
+        f'No such folder: {name}. Give the folder of a diffusers autoencoder (often called vae).',
+    )
 
 # %% ../../nbs/autoencoders/03_hub.ipynb #48d8a1b8
 def fetch(spec: AESpec) -> Autoencoder:

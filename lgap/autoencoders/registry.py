@@ -21,7 +21,7 @@ import yaml
 
 import lgap
 from .families import Flux2Autoencoder, linear_way, load_strict
-from .hub import load_checkpoint
+from .hub import check_folder_name, load_checkpoint, read_config
 from .null import null_autoencoder, null_specs
 from lgap.autoencoders.unfolded import (
     SUFFIX,
@@ -194,7 +194,7 @@ def register_folder(
         f'{path} holds no config.json; '
         'give the folder of a diffusers autoencoder (often called vae).',
     )
-    config = json.loads((path / 'config.json').read_text())
+    config = read_config(path / 'config.json')
     factor, channels = latent_shape(config)
     cls = config['_class_name']
     known = dict(
@@ -222,6 +222,8 @@ def find_spec(
     folder = find_path(path or key)
     if key not in registry() and folder.is_dir():
         registry()[key] = replace(register_folder(key, folder), name=Path(key).name)
+    if key not in registry():
+        check_folder_name(key)
     spec = lookup(key, registry(), 'autoencoder')
     return key, spec, path or spec.path
 

@@ -7,6 +7,7 @@ __all__ = ['SPLITS', 'read_npz', 'medmnist_flags', 'medmnist_file', 'own_classes
            'npz_benchmark', 'check_source', 'find_benchmark', 'load_benchmark']
 
 # %% ../../nbs/data/06_sources.ipynb #99b642c5
+import re
 from pathlib import Path
 
 import numpy as np
@@ -157,7 +158,15 @@ def check_source(name: str):
     "Raise `InputError`, with the nearest name, unless a name or path may mean a benchmark."
     if Path(name).suffix in ('.csv', '.npz') or find_path(name).is_dir():
         return
-    check_choice(name, [*every_phantom(), 'phantom-polyp', *medmnist_flags()], 'benchmark')
+    known = [*every_phantom(), 'phantom-polyp', *medmnist_flags()]
+    is_path = '/' in str(name) or re.fullmatch(r'\.[A-Za-z]\w*', Path(name).suffix)
+    if name not in known and is_path:
+        other = f'{name} is a file of another kind'
+        raise InputError(
+            f'{other if find_path(name).is_file() else f"No such folder: {name}"}; give a '
+            'name, a CSV manifest, a .npz, or a folder with one folder of images for each class.'
+        )
+    check_choice(name, known, 'benchmark')
 
 
 def find_benchmark(

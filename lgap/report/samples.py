@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['BLOCK', 'Order', 'wanted_classes', 'check_folder', 'load_guide', 'draw_order', 'write_png', 'contact_sheet',
-           'manifest', 'write_images', 'generate_images', 'command_study', 'lgap_generate']
+           'manifest', 'write_images', 'fitting_plan', 'generate_images', 'command_study', 'lgap_generate']
 
 # %% ../../nbs/report/08_samples.ipynb #284d17b0
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,7 +19,7 @@ import torch
 from fastcore.script import Param, call_parse
 from PIL import Image
 
-from ..autoencoders.registry import autoencoder_id
+from ..autoencoders.registry import autoencoder_id, find_spec
 from ..autoencoders.wrapper import Autoencoder
 from ..classifiers.checkpoints import LatentClassifier
 from ..core import InputError, check_choice, lookup, require
@@ -33,10 +33,11 @@ from lgap.generate.material import (
     load_roles,
     train_generators,
 )
+from ..generate.roles import Roles
 from ..generate.samplers import Sampler
 from ..generate.steering import WAYS, Guides, draw
+from .asked import AE, BENCHMARK, SIZE, asked_values, check_size
 from .figures import set_style, show_image
-from .plan import parse_assignments
 from .reproduce import Short
 from ..store import atomic_path
 from ..study.study import Study
@@ -185,6 +186,14 @@ def write_images(
     return out / 'manifest.csv'
 
 # %% ../../nbs/report/08_samples.ipynb #30306c7c
+def fitting_plan(
+    plan: Plan,
+    roles: Roles,
+) -> Plan:
+    "The plan, with batches no larger than there are training images."
+    return replace(plan, bs=min(plan.bs, len(roles.train)))
+
+
 def generate_images(
     study: Study,  # one benchmark, one autoencoder
     plan: Plan,
@@ -194,12 +203,14 @@ def generate_images(
 ) -> Path:  # the manifest
     "Train what is missing, draw, write; `InputError` before any work for what cannot be had."
     check_folder(out)
+    for name in study.data.autoencoders:
+        check_size(find_spec(name)[1], study.data.size)
     loaded = load_roles(study)
     roles, autoencoders = loaded[0]
     names, (ae,) = roles.bench.classes, autoencoders.values()
     wanted_classes(order, names)
     guide = load_guide(classifier, ae, names) if classifier else None
-    material = encode_roles(study, plan, loaded)[0]
+    material = encode_roles(study, fitting_plan(plan, roles), loaded)[0]
     run = generator_run(material)
     guides = Guides(material, train_generators(material, [run])[0])
     if guide:
@@ -221,23 +232,24 @@ def command_study(
 
 @call_parse
 def lgap_generate(
-    ae: Param('name, name@weights, or checkpoint folder', str, required=True) = None,
-    benchmark: Param('name, CSV manifest, or .npz in MedMNIST layout', str, required=True) = None,
+    ae: Param(AE, str, required=True) = None,
+    benchmark: Param(BENCHMARK, str, required=True) = None,
     out: Param('new folder for the images', str, required=True) = None,
     classes: str = '',  # names with commas between, empty for all; --class is the same
     n: int = 16,  # images of each class
-    way: str = 'none',  # of steering: none, classifier-free, latent, image, ...
+    way: Param(f'of steering: {", ".join(WAYS)}', str) = 'none',
     weight: float = 1.0,  # of guidance
     guide: str = '',  # folder of a noise-conditioned classifier of latents that steers
     steps: int = 4000,  # optimiser steps of the generator, if it is not trained yet
     seed: int = 0,  # of the samples
-    p: Short('name=value of the study, such as size=64', str, action='append') = None,
+    size: Param(SIZE, int) = None,
+    p: Short('name=value of the study, such as epochs=20', str, action='append') = None,
 ) -> int:  # exit status
     "Images of generated latents: PNGs, a manifest, a contact sheet."
     try:
         names = tuple(name.strip() for name in classes.split(',') if name.strip())
         order = Order(names, n, 'latent' if guide else way, weight, seed)
-        study = command_study(ae, benchmark, parse_assignments(p or []))
+        study = command_study(ae, benchmark, asked_values(p, size=size))
         path = generate_images(study, Plan(steps=steps), order, Path.cwd() / out, guide)
     except InputError as error:
         print(f'lgap_generate: {error}', file=sys.stderr)

@@ -44,6 +44,11 @@ class Data:
             f'window is {list(self.window)}; give two rising percentiles in [0, 100], for example '
             '1,99, or nothing for none.',
         )
+        require(
+            0 <= self.max_folds <= (self.max_folds if self.official else self.n_folds),
+            f'max_folds is {self.max_folds} of {self.n_folds} folds; give 1 to {self.n_folds}, or '
+            '0 for all.',
+        )
 
 # %% ../../nbs/study/02_study.ipynb #aa42ade9
 @dataclass(frozen=True)
