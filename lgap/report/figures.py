@@ -92,8 +92,11 @@ def set_projector_style():
 def save_figure(
     fig,  # a matplotlib figure
     stem,  # path without suffix
+    note: str = '',  # small print, see `lgap.report.notes`
 ) -> list[str]:  # the paths written
     "Write `<stem>.svg` and `<stem>.png` (300 dpi); equal figures are equal files."
+    if note:
+        fig.text(1, -0.01, note, ha='right', va='top', fontsize=5, color='0.45')
     without = {'.svg': {'Date': None}, '.png': {'Software': None}}
     for suffix, metadata in without.items():
         with atomic_path(f'{stem}{suffix}') as path:
