@@ -114,7 +114,7 @@ class Batches:
 @patch(cls_method=True)
 def of_run(
     cls: Batches,
-    run,  # a `Run`, see `lgap.classifiers.runs`
+    run,  # a `Run`, see `lgap.classifiers.run`
     x: torch.Tensor,  # of the run's space, [N, C, H, W], on the device
     train: torch.Tensor,  # indices of the training fold, on the device
 ) -> Batches:

@@ -139,9 +139,7 @@ def correlate(
     designs: dict | None = None,  # autoencoder -> design
     n_boot: int = 2000,  # resamples
     seed: int = 0,
-) -> dict[
-    str, float
-]:  # n (pairs), autoencoders, `NOTHING`; NaN below 3 autoencoders, ends where they meet
+) -> dict[str, float]:  # n (pairs), autoencoders, `NOTHING`; NaN where it cannot be told
     "Rank correlation of a property with the gap: within benchmarks, over all pairs, in a design."
     x, gap = complete(x, gap)
     a, b, n = x.to_numpy(), gap.to_numpy(), x.shape[1]
