@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LABELS', 'DECODER', 'READERS', 'TURNED', 'Arm', 'mixing', 'enlarged', 'map_of', 'decoder_map', 'reader_of',
-           'changes_of', 'label_of', 'make_arm', 'arm_key', 'arm_name', 'views_for', 'add_arms']
+           'changes_of', 'make_arm', 'arm_key', 'arm_name', 'views_for', 'add_arms']
 
 # %% ../../nbs/remedy/01_arms.ipynb #e8922881
 from collections.abc import Callable
@@ -54,7 +54,7 @@ LABELS = dict(
     bilinear='enlarged, bilinear',
     longer='latent, four times the epochs',
     wider='latent, twice the width',
-    augmented='latent, four views',  # of two; other numbers see `label_of`
+    augmented='latent, twice the views',
 )
 DECODER = {
     'first-block': 'first block of the decoder',
@@ -156,16 +156,6 @@ def changes_of(
     return {}
 
 
-def label_of(
-    name: str,  # a key of `LABELS`, `DECODER` or `READERS`
-    changes: dict,  # of `changes_of`
-) -> str:
-    "What tables call an arm."
-    label = lookup(name, LABELS | DECODER | READERS, 'arm')
-    views = changes.get('views', 4)
-    return label if views == 4 else f'latent, {views} views'
-
-
 def make_arm(
     name: str,  # a key of `LABELS`
     study: Study,
@@ -173,8 +163,8 @@ def make_arm(
     found: Moments,  # of its latents
 ) -> Arm:
     "An arm by its name; raises `InputError` for an unknown one."
-    changes = changes_of(name, study)
-    label = label_of(name, changes)
+    label = lookup(name, LABELS | DECODER | READERS, 'arm')
+    changes = changes_of(name, study)  # refused before anything is fitted
     if name in READERS:
         h = reader_of(study, ae, taught=name == 'reader')
     else:
