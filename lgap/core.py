@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['InputError', 'DamagedFile', 'require', 'lookup', 'check_choice', 'array_digest', 'plain', 'digest', 'project_root',
-           'data_home', 'find_path', 'pick_device', 'has_bf16', 'seed_everything']
+           'data_home', 'looks_like_path', 'find_path', 'pick_device', 'has_bf16', 'seed_everything']
 
 # %% ../nbs/00_core.ipynb #05b546ce
 import dataclasses
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -124,6 +125,14 @@ def data_home() -> Path:
     return Path(os.environ.get('LGAP_DATA') or project_root() / 'data')
 
 # %% ../nbs/00_core.ipynb #edb94344
+def looks_like_path(
+    text: str,
+) -> bool:
+    "Whether a name can only mean a file or a folder: it has a slash, or ends as files do."
+    ends = re.fullmatch(r'\.[A-Za-z]\w*', Path(text).suffix)
+    return '/' in text or '\\' in text or bool(ends)
+
+
 def find_path(
     path,  # absolute, or relative to the working folder or to the checkout
 ) -> Path:

@@ -17,7 +17,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
 from .families import Flux2Autoencoder, load_taef2, medvae_net, read_state
 from .wrapper import AESpec, Autoencoder, diffusers_class
-from ..core import DamagedFile, InputError, find_path, require
+from ..core import DamagedFile, InputError, find_path, looks_like_path, require
 
 # %% ../../nbs/autoencoders/03_hub.ipynb #f476d64b
 def hub_error(
@@ -135,7 +135,7 @@ def read_config(path: Path) -> dict:
 
 def check_folder_name(name: str):
     "`InputError` for a path that is no folder, where an autoencoder is meant."
-    if '/' not in name and not re.fullmatch(r'\.[A-Za-z]\w*', Path(name).suffix):
+    if not looks_like_path(name):
         return
     require(
         not find_path(name).is_file(),

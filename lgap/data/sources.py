@@ -7,13 +7,20 @@ __all__ = ['SPLITS', 'read_npz', 'medmnist_flags', 'medmnist_file', 'own_classes
            'npz_benchmark', 'check_source', 'find_benchmark', 'load_benchmark']
 
 # %% ../../nbs/data/06_sources.ipynb #99b642c5
-import re
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ..core import InputError, check_choice, data_home, digest, find_path, require
+from lgap.core import (
+    InputError,
+    check_choice,
+    data_home,
+    digest,
+    find_path,
+    looks_like_path,
+    require,
+)
 from .benchmark import Benchmark
 from .manifests import folder_benchmark, manifest_benchmark
 from .phantom_benchmarks import every_phantom, phantom, phantom_table
@@ -159,8 +166,7 @@ def check_source(name: str):
     if Path(name).suffix in ('.csv', '.npz') or find_path(name).is_dir():
         return
     known = [*every_phantom(), 'phantom-polyp', *medmnist_flags()]
-    is_path = '/' in str(name) or re.fullmatch(r'\.[A-Za-z]\w*', Path(name).suffix)
-    if name not in known and is_path:
+    if name not in known and looks_like_path(name):
         other = f'{name} is a file of another kind'
         raise InputError(
             f'{other if find_path(name).is_file() else f"No such folder: {name}"}; give a '

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import lgap
-from ..core import DamagedFile, data_home, digest, find_path
+from ..core import DamagedFile, data_home, digest, find_path, looks_like_path
 from .plan import Job
 from .record import PLACE, environment, notebook_digest, package_digest, read_record
 from ..store import atomic_path, file_digest
@@ -27,9 +27,7 @@ def is_path(
 ) -> bool:
     "Whether a value names a file or a folder, also behind the @ of an autoencoder's weights."
     name = word.rpartition('@')[2]
-    if '/' in word or '\\' in word or name.endswith(('.csv', '.npz')):
-        return True
-    return bool(name) and find_path(name).exists()
+    return looks_like_path(word) or (bool(name) and find_path(name).exists())
 
 
 def reads_files(job: Job) -> bool:
