@@ -200,10 +200,11 @@ def _absolute(node: ast.ImportFrom, name: str) -> str:
     return '.'.join([*above, *filter(None, [node.module])])
 
 
+@cache
 def imported_modules(
     name: str,  # dotted name of the module, without the package's
     source: str,  # its code
-) -> set[str]:  # dotted names; some may be objects of a module instead
+) -> frozenset[str]:  # dotted names; some may be objects of a module instead
     "What a module imports from `lgap`, inside its functions, too."
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -215,7 +216,7 @@ def imported_modules(
             base = _absolute(node, name)
             found.update(f'{base}.{alias.name}'.strip('.') for alias in node.names)
             found.add(base)
-    return {one.removeprefix('lgap.') for one in found} - {''}
+    return frozenset(one.removeprefix('lgap.') for one in found if one not in ('', 'lgap'))
 
 # %% ../nbs/01_store.ipynb #b4370575
 def import_closure(
@@ -236,6 +237,7 @@ def import_closure(
     return sorted(seen)
 
 # %% ../nbs/01_store.ipynb #7e37a336
+@cache
 def bare_code(
     source: str,  # Python
 ) -> str:

@@ -13,7 +13,6 @@ import re
 import subprocess
 import time
 from configparser import ConfigParser
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from operator import itemgetter
 from pathlib import Path
@@ -24,7 +23,7 @@ from joblib import cpu_count
 
 from ..core import DamagedFile, digest, has_bf16, pick_device, project_root
 from ..journal import read_journal
-from ..store import atomic_path, code_digest, file_digest, locked, module_files
+from ..store import atomic_path, code_digest, file_digest, locked
 
 # %% ../../nbs/report/03_record.ipynb #ab909103
 def cpu_model() -> str:
@@ -102,19 +101,11 @@ def notebook_digest(
     return digest([[cell.cell_type, cell.source] for cell in cells])
 
 # %% ../../nbs/report/03_record.ipynb #fe5f2c80
-@cache
-def _digest_of(state: tuple, package: Path | None) -> str:
-    "Digest of a package whose files are in one state; read once for each."
-    return code_digest.__wrapped__(package=package)
-
-
 def package_digest(
     package: Path | None = None,  # its folder; the installed `lgap` when None
 ) -> str:  # 16 hex digits
     "`code_digest` of all modules as they are now, also when they were edited since the start."
-    stats = {path: path.stat() for path in module_files(package).values()}
-    state = [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats.items()]
-    return _digest_of(tuple(state), package)
+    return code_digest.__wrapped__(package=package)
 
 
 def code_state(
