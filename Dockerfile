@@ -1,5 +1,5 @@
 # docker build -t lgap . && docker run -it --rm -p 8888:8888 lgap
-# Tests: docker run --rm lgap make test
+# Tests: docker run --rm lgap make test-all
 FROM python:3.11-slim
 
 RUN apt-get update \

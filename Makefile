@@ -1,5 +1,6 @@
 # make reproduce   set up .venv if needed, run the demo study, write figures/demo/
-# make test        set up .venv if needed, run all tests
+# make test        set up .venv if needed, run the tests that a change needs: all but the long ones
+# make test-all    all tests, as CI does: with lessons 2 to 6, killed studies, and the site in a browser
 # make docs        set up .venv if needed, build the site of the notebooks in _docs/; nothing is run
 # make slides      a lecture as a PDF in _docs/, made of figures that the notebooks show
 # LOCKED=yes       install the versions of constraints.txt, with which the tests passed
@@ -16,7 +17,7 @@ endif
 PROFILE ?= demo
 LOCKED ?=
 
-.PHONY: setup reproduce test docs slides lab readme notebooks .active
+.PHONY: setup reproduce test test-all docs slides lab readme notebooks .active
 
 # only the environment
 setup: $(READY)
@@ -24,8 +25,13 @@ setup: $(READY)
 reproduce: $(READY)
 	$(BIN)lgap_reproduce --profile $(PROFILE)
 
+TESTS := $(BIN)python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder
+
 test: $(READY)
-	$(BIN)python -m pytest -q -n 2 --dist loadscope --no-loadscope-reorder tests
+	$(TESTS) -m "not long" tests
+
+test-all: $(READY)
+	$(TESTS) tests
 
 docs: $(READY)
 	$(BIN)python tools/site.py

@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault('HF_HUB_OFFLINE', '1')  # tests need no network
 os.environ.setdefault('OMP_NUM_THREADS', '1')  # several threads only wait for each other
+os.environ.setdefault('PYDEVD_DISABLE_FILE_VALIDATION', '1')  # says nothing of frozen modules
 if 'PYTEST_XDIST_WORKER' in os.environ:  # which has one core; workers of workers only wait, too
     os.environ.setdefault('LOKY_MAX_CPU_COUNT', '1')
 

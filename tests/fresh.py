@@ -17,15 +17,19 @@ from pathlib import Path
 CONTEXT = multiprocessing.get_context('forkserver')
 CONTEXT.set_forkserver_preload(
     [
+        'dask',
         'diffusers.models.autoencoders.autoencoder_kl',
         'diffusers.models.autoencoders.autoencoder_kl_flux2',
+        'ipykernel.debugger',
         'ipykernel.kernelapp',
         'joblib',
         'matplotlib.pyplot',
         'medmnist',
         'nbdev.test',
         'nbformat',
+        'PIL.GifImagePlugin',
         'pandas',
+        'pandas.io.formats.style',
         'papermill',
         'pytest',
         'scipy.stats',

@@ -26,6 +26,7 @@ def kill_when_stopped(folder, killed: list):
     os.kill(killed[0], signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_a_worker_dies(here, tmp_path, monkeypatch):
     "All results arrive, none twice, and they are those of this machine."
     from dask.distributed import LocalCluster

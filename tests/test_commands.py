@@ -65,6 +65,7 @@ def continued(tmp_path_factory):
     return folder / 'figures'
 
 
+@pytest.mark.long
 def test_a_killed_command_continues(continued, smoked):
     "On two workers it ends with the bytes of an undisturbed run in one process."
     whole = smoked('table1_gap')
@@ -72,6 +73,7 @@ def test_a_killed_command_continues(continued, smoked):
         assert (continued / name).read_bytes() == whole[name].read_bytes(), name
 
 
+@pytest.mark.long
 def test_the_record_tells_what_was_run(continued, tmp_path_factory):
     entry = read_record(continued)['notebooks']['table1_gap']
     assert set(entry['files']) == {*TABLE, *BESIDE}
@@ -172,6 +174,7 @@ def test_the_report_needs_nothing_else(report):
     assert said['title'] in page
 
 
+@pytest.mark.long
 def test_watch_shows_the_newest_sweep(continued, smoked, tmp_path):
     line = ['lgap_watch', '--once', '--cache', str(continued.parent / 'cache')]
     passed, said = fresh.run(tmp_path / 'log', fresh.console, *line)

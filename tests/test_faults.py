@@ -136,6 +136,7 @@ class Victim:
         self.begun, self.hurt = self.begun + 1, []
 
 
+@pytest.mark.long
 def test_killed_and_damaged(whole, tmp_path, rng):
     "Killed at random moments, a file damaged after each: the study ends with the bytes of `whole`."
     victim, ended = Victim(tmp_path, rng), False

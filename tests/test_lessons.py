@@ -37,7 +37,12 @@ def run_twice(name: str, folder: Path) -> Path:  # a copy, whose code cells come
     return path
 
 
-@pytest.mark.parametrize('name', NAMES)
+def marked(name: str):
+    "A lesson that trains for more than a minute is for `make test-all`."
+    return pytest.param(name, marks=pytest.mark.long) if name in NUMBERED[2:] else name
+
+
+@pytest.mark.parametrize('name', map(marked, NAMES))
 def test_lesson(name, tmp_path):
     source = run_twice(name, tmp_path) if name in TWICE else LESSONS / f'{name}.ipynb'
     execute(source, tmp_path / f'{name}.ipynb')

@@ -91,6 +91,7 @@ def distilled(radiographs, taef2, tmp_path_factory):
     return classifier, classifier.standardise(latents), cache / 'clf'
 
 
+@pytest.mark.long
 def test_distillation_on_radiographs(distilled):
     "The saved classifier guides, and knows its latents."
     classifier, latents, folder = distilled
@@ -104,6 +105,7 @@ def test_distillation_on_radiographs(distilled):
         LatentClassifier.from_pretrained(folder, 'another')
 
 
+@pytest.mark.long
 def test_report_on_radiographs(radiographs, taef2, shared, tmp_path):
     "A report on a real autoencoder and real radiographs; numbers of so small a study say nothing."
     given = dict(against=['sd-mini'], max_folds=1, n_folds=3, n_images=90, epochs=1, levels=2)

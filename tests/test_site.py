@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from conftest import load_tool
 
+pytestmark = pytest.mark.long  # test_tools builds a small one
 PAGES, SITE = load_tool('pages'), load_tool('site')
 
 WIDE, PHONE = dict(width=1280, height=900), dict(width=390, height=844)
@@ -205,49 +206,25 @@ def test_figures_are_those_of_the_repository(root, site, trees, pages):
         notebook, page = root / 'nbs' / f'{name}.ipynb', site / f'{name}.html'
         cells = PAGES.shown_cells(nbformat.read(notebook, 4).cells)
         files, plots = figures_of(cells, notebook.parent)
-        shown = trees[f'{name}.html'].xpath('//article//img')
+        shown = trees[f'{name}.html'].xpath('//article//img[not(starts-with(@src, "data:"))]')
         assert len(shown) == len(files) + plots, name
-        assert all(image.get('alt') for image in shown), name
+        assert all(image.get('alt') for image in trees[f'{name}.html'].xpath('//article//img')), (
+            name
+        )
         paths = [(page.parent / unquote(image.get('src'))).resolve() for image in shown]
         on_page = {path.read_bytes() for path in paths}
         for path in files:
             assert path.read_bytes() in on_page, (name, path)
 
 
-def unrunnable(source: Path, copy: Path):
-    "A copy of a notebook for a kernel that does not exist, with a cell that would fail."
-    nb = nbformat.read(source, 4)
-    nb.metadata['kernelspec'] = dict(name='none-such', display_name='none such', language='python')
-    kept = nbformat.v4.new_output('stream', text='kept from before')
-    nb.cells.append(nbformat.v4.new_code_cell('raise SystemExit("was run")', outputs=[kept]))
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(nb, copy)
-
-
-def without_links(path):
-    "Names stay, links to files of the checkout go."
-    notebook = nbformat.read(path, 4)
-    for cell in notebook.cells:
-        cell.source = re.sub(r'(?<!!)\[([^\[\]]*)\]\(\.\./[^)]*\)', r'\1', cell.source)
-    nbformat.write(notebook, path)
-
-
-def test_no_kernel_is_started(root, tmp_path):
-    "The kept outputs are shown."
-    figures = [path.relative_to(root) for path in (root / 'figures').glob('*/*.png')]
-    for name in ('settings.ini', 'README.md', 'data/README.md', *figures):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / name, tmp_path / name)
-    names = ['index', 'paper/table1_gap', 'measure/05_separability']
-    for name in names:
-        unrunnable(root / 'nbs' / f'{name}.ipynb', tmp_path / 'nbs' / f'{name}.ipynb')
-    without_links(tmp_path / 'nbs' / 'index.ipynb')  # to what is not copied
-    assert SITE.build_site(tmp_path, tmp_path / 'out') == names
-    for page in (tmp_path / 'out/index.html', tmp_path / 'out/paper/table1_gap.html'):
-        assert 'kept from before' in page.read_text()
-
-
-SAMPLE = ['index', 'search', 'paper/table1_gap', 'results/1_all_results']  # a page of each kind
+LESSON = 'lessons/3_not_learnable'  # has pictures to choose from
+SAMPLE = [
+    'index',
+    'search',
+    'paper/table1_gap',
+    'results/1_all_results',
+    LESSON,
+]  # a page of each kind
 ROWS = "[...document.querySelectorAll('#results-table tbody tr')]"
 RULES = dict(light=['wcag2a', 'wcag2aa'], dark=dict(type='rule', values=['color-contrast']))
 
@@ -285,3 +262,17 @@ def test_results_can_be_filtered_and_sorted(browser, address):
         values = tab.evaluate(f'{rows}.map(row => Number(row.cells[6].dataset.v))')
         assert values == sorted(values, reverse=order == 'descending') and len(set(values)) > 3
     tab.close()
+
+
+def test_a_picture_can_be_chosen(browser, address):
+    "By keyboard, without a kernel: one picture is shown, and with an arrow the next one."
+    tab, seen = browser.new_page(viewport=PHONE), []
+    tab.goto(f'{address}/{LESSON}.html', wait_until='load')
+    pictures = tab.locator('fieldset img:visible')
+    tab.get_by_role('radio').first.focus()
+    for _ in range(3):
+        assert pictures.count() == 1
+        seen.append(pictures.get_attribute('alt'))
+        tab.keyboard.press('ArrowRight')
+    tab.close()
+    assert len(set(seen)) == 3
