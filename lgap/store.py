@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LEFTOVERS', 'IGNORED', 'atomic_path', 'remove_leftovers', 'locked', 'file_digest', 'save_tensors', 'load_tensors',
-           'cached_tensors', 'module_files', 'imported_modules', 'import_closure', 'bare_code', 'code_digest']
+           'cached_tensors', 'module_files', 'imported_modules', 'bare_code', 'module_facts', 'import_closure',
+           'code_digest']
 
 # %% ../nbs/01_store.ipynb #ba69658b
 import ast
@@ -200,14 +201,13 @@ def _absolute(node: ast.ImportFrom, name: str) -> str:
     return '.'.join([*above, *filter(None, [node.module])])
 
 
-@cache
 def imported_modules(
     name: str,  # dotted name of the module, without the package's
-    source: str,  # its code
-) -> frozenset[str]:  # dotted names; some may be objects of a module instead
+    tree: ast.Module,  # its code
+) -> set[str]:  # dotted names; some may be objects of a module instead
     "What a module imports from `lgap`, inside its functions, too."
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names if alias.name.startswith('lgap.'))
         if isinstance(node, ast.ImportFrom) and (
@@ -216,7 +216,29 @@ def imported_modules(
             base = _absolute(node, name)
             found.update(f'{base}.{alias.name}'.strip('.') for alias in node.names)
             found.add(base)
-    return frozenset(one.removeprefix('lgap.') for one in found if one not in ('', 'lgap'))
+    return {one.removeprefix('lgap.') for one in found} - {''}
+
+# %% ../nbs/01_store.ipynb #1727d873
+def bare_code(
+    tree: ast.Module,  # is changed
+) -> str:
+    "Code without comments, docstrings and layout."
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+@cache
+def module_facts(
+    name: str,  # dotted name of a module, without the package's
+    source: str,  # its code
+) -> tuple[set[str], str]:  # see `imported_modules` and `bare_code`
+    "What a module imports from `lgap`, and its bare code; a source is parsed once."
+    tree = ast.parse(source)
+    return imported_modules(name, tree), bare_code(tree)
 
 # %% ../nbs/01_store.ipynb #b4370575
 def import_closure(
@@ -233,24 +255,10 @@ def import_closure(
         if name in seen or name not in files or name in IGNORED:
             continue
         seen.add(name)
-        todo += imported_modules(name, files[name].read_text())
+        todo += module_facts(name, files[name].read_text())[0]
     return sorted(seen)
 
 # %% ../nbs/01_store.ipynb #7e37a336
-@cache
-def bare_code(
-    source: str,  # Python
-) -> str:
-    "Code without comments, docstrings and layout."
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
 @cache
 def code_digest(
     *names: str,  # modules without the package's name, such as 'measure.gap'; all when none
@@ -259,4 +267,4 @@ def code_digest(
     "Digest of the code that decides what some modules compute: their own and what they import."
     names = import_closure(names or module_files(package), package)
     files = module_files(package)
-    return digest({name: bare_code(files[name].read_text()) for name in names})
+    return digest({name: module_facts(name, files[name].read_text())[1] for name in names})

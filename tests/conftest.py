@@ -31,6 +31,11 @@ def load_tool(name: str) -> ModuleType:
     return module
 
 
+def long_ones(names: list[str], which: set[str]) -> list:
+    "Parameters of a test, some of them only for `make test-all`."
+    return [pytest.param(name, marks=pytest.mark.long) if name in which else name for name in names]
+
+
 @pytest.fixture(scope='session')
 def root() -> Path:
     return ROOT

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import long_ones
 
 from lgap.report.reproduce import execute
 
@@ -37,14 +38,9 @@ def run_twice(name: str, folder: Path) -> Path:  # a copy, whose code cells come
     return path
 
 
-def marked(name: str):
-    "A lesson that trains for more than a minute is for `make test-all`."
-    return pytest.param(name, marks=pytest.mark.long) if name in NUMBERED[2:] else name
-
-
-@pytest.mark.parametrize('name', map(marked, NAMES))
-def test_lesson(name, tmp_path):
-    source = run_twice(name, tmp_path) if name in TWICE else LESSONS / f'{name}.ipynb'
+def run(source: Path, tmp_path: Path):
+    "Execute a lesson; it must draw, and leave nothing behind."
+    name = source.stem
     execute(source, tmp_path / f'{name}.ipynb')
     ran = nbformat.read(tmp_path / f'{name}.ipynb', 4)
     drawn = 0
@@ -55,6 +51,17 @@ def test_lesson(name, tmp_path):
     known = ('.ipynb', '')
     left = [p for p in LESSONS.iterdir() if p.suffix not in known and p.name != '.notest']
     assert not left, f'{name} left {left}'
+
+
+@pytest.mark.parametrize('name', long_ones(NAMES, set(NUMBERED[2:])))
+def test_lesson(name, tmp_path):
+    run(LESSONS / f'{name}.ipynb', tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('name', TWICE)
+def test_run_all_twice(name, tmp_path):
+    run(run_twice(name, tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize('name', NUMBERED)

@@ -1,23 +1,18 @@
 "Every library notebook runs, cell by cell, in a process of its own."
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import fresh
 import pytest
-from conftest import ROOT
+from conftest import ROOT, long_ones
 
 ELSEWHERE = ('paper', 'lessons')  # tests of their own
-STARTS_PROCESSES = (
-    'autoencoders/07_training.ipynb',
-    'autoencoders/08_pretraining.ipynb',
-    'data/04_leaves.ipynb',
+LONG = {
+    'measure/06_diagnostics.ipynb',
+    'measure/08_efficiency.ipynb',
+    'study/12_diagnosed.ipynb',
     'sweep/01_workers.ipynb',
-    'sweep/03_sweep.ipynb',
-)
+}
 NOTEBOOKS = sorted(
     path.relative_to(ROOT / 'nbs').as_posix()
     for path in (ROOT / 'nbs').rglob('*.ipynb')
@@ -27,26 +22,13 @@ NOTEBOOKS = sorted(
 
 def test_all_notebooks_are_seen(root):
     rooms = {name.rpartition('/')[0] for name in NOTEBOOKS}
-    assert len(NOTEBOOKS) > 45
+    assert len(NOTEBOOKS) > 45 and set(NOTEBOOKS) > LONG
     modules = {path.parent.name for path in (root / 'lgap').rglob('__init__.py')} - {'lgap'}
     assert rooms == {'', 'cluster', 'results', *modules}
 
 
-def run_from_scratch(root, name):
-    "A notebook that starts processes of its own, in one that was not forked."
-    tester = Path(sys.executable).parent / 'nbdev_test'
-    command = [str(tester), '--path', str(root / 'nbs' / name), '--n_workers', '0']
-    environment = os.environ | dict(PYTHONPATH=str(root))
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    return done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize('name', NOTEBOOKS)
+@pytest.mark.parametrize('name', long_ones(NOTEBOOKS, LONG))
 def test_notebook(root, tmp_path, name):
-    if name in STARTS_PROCESSES:
-        passed, said = run_from_scratch(root, name)
-        assert passed, said[-3000:]
-        return
     passed, said = fresh.run(tmp_path / 'log', fresh.library_notebook, root / 'nbs' / name, root)
     assert passed, said[-3000:]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, long_ones
 from smoke import CLOSE, MADE, differ, main_metric, run_smoke, shown
 
 from lgap.core import InputError
@@ -17,6 +17,7 @@ from lgap.store import load_tensors
 from lgap.study.methods import controls, methods
 from lgap.study.profiles import load_profile, profile_files
 
+LONG = {'bench_training', 'fig10_doses', 'table4_efficiency', 'train_autoencoders'}
 PAPER = {path.stem for path in (ROOT / 'nbs' / 'paper').glob('*.ipynb')}
 PROFILES = ['smoke', 'demo', 'full', 'long', 'published', 'real', 'medmnist', 'paper', 'h200']
 PROFILES += ['close', 'close_confirm', 'close_real', 'close_generate', 'close_tuned']
@@ -31,7 +32,7 @@ def kinds_shown(executed: Path) -> set[str]:
 
 
 # Notebooks and profiles
-@pytest.mark.parametrize('name', MADE)
+@pytest.mark.parametrize('name', long_ones(list(MADE), LONG))
 def test_smoke(name, smoked):
     files = smoked(name)
     named = [path for file, path in files.items() if file.startswith(f'{name}.')]
@@ -65,6 +66,7 @@ def test_all_profiles_are_tested():
 
 
 # Runs are shared
+@pytest.mark.long
 def test_runs_are_shared(smoked):
     "Notebooks of one study train what no other has trained."
     smoked.all()

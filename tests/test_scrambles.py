@@ -136,6 +136,7 @@ def test_another_process_draws_the_same(tmp_path):
     assert not passed and 'Unknown autoencoder' in said
 
 
+@pytest.mark.long
 def test_a_study_measures_its_gap_in_workers(tmp_path):
     register_scramble('sd-mini', 'permute-100', 32)
     names = ('sd-mini', 'sd-mini~permute-100')

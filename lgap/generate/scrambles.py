@@ -27,7 +27,7 @@ from ..autoencoders.registry import FINE_TUNED_ON, find_spec, load_autoencoder, 
 from ..autoencoders.wrapper import AESpec, Autoencoder, check_shape, decode, encode, psnr_ssim
 from ..core import check_choice, digest, require
 from ..data.leaves import drawn_leaves
-from ..store import bare_code, module_files
+from ..store import module_facts, module_files
 
 # %% ../../nbs/generate/11a_scrambles.ipynb #5ce4da3b
 # family -> least and largest dose: percent of the cells moved, or number of couplings
@@ -183,7 +183,7 @@ def maps_code() -> str:
     "Digest of the code of the maps: what they do with the same numbers."
     files = module_files()
     names = 'autoencoders.latent_maps', 'generate.scrambles'
-    return digest([bare_code(files[name].read_text()) for name in names])
+    return digest([module_facts(name, files[name].read_text())[1] for name in names])
 
 
 class ScrambledAutoencoder(MappedAutoencoder):
