@@ -22,7 +22,7 @@ from .wrapper import Autoencoder, decode, encode, psnr_ssim
 from ..core import DamagedFile, data_home, digest, require
 from ..data.benchmark import Benchmark, byte_images
 from ..data.pictures import resize
-from ..journal import journal_folder, note
+from ..journal import journal_folder, note, noted_job
 from ..store import cached_tensors, code_digest, load_tensors, save_tensors
 
 # %% ../../nbs/autoencoders/05_encoded.ipynb #c6365dca
@@ -145,13 +145,9 @@ def noted(
     make: Callable,
 ):
     "`make()`, with its start and its end in the journal of the command."
-    facts = dict(key=label, label=label, kind=kind)
-    start = time.time()
     note('plan', kinds={kind: 1})
-    note('start', **facts)
-    made = make()
-    note('done', seconds=time.time() - start, **facts)
-    return made
+    with noted_job(key=label, label=label, kind=kind):
+        return make()
 
 # %% ../../nbs/autoencoders/05_encoded.ipynb #9306decf
 def encode_benchmark(

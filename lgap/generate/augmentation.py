@@ -7,7 +7,6 @@ __all__ = ['MIXUP', 'LARGEST', 'Arm', 'oversampled', 'plain_arms', 'synthetic_ar
            'mixup_job', 'train_arms']
 
 # %% ../../nbs/generate/10a_augmentation.ipynb #c72af8d6
-import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,7 +26,7 @@ from lgap.generate.arms import (
 )
 from .material import Material, role_task
 from .steering import Guides
-from ..journal import note
+from ..journal import note, noted_job
 from ..store import code_digest
 from ..study.parts import run_store, run_tasks
 from ..sweep.results import Store
@@ -160,11 +159,8 @@ def mixup_job(
 ):
     "Train one run on mixed pairs and keep its result."
     facts = dict(key=task.run.key, label=f'{task.run.label}, mixup', kind='mixup')
-    note('start', **facts)
-    start = time.time()
-    with cpu_threads(1):
+    with noted_job(**facts), cpu_threads(1):
         store.write(task.run, train_mixup(task, mixup, device))
-    note('done', seconds=time.time() - start, **facts)
 
 
 def _train_mixed(material: Material, tasks: list[tuple[Task, float]]):

@@ -7,7 +7,6 @@ __all__ = ['LossCurve', 'training_facts', 'Checkpoints', 'resume', 'told_of', 't
 
 # %% ../../nbs/generate/03_training.ipynb #ea1e2a89
 import json
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tqdm import trange
 from ..core import digest, require
 from .run import GeneratorRun
 from .steps import GeneratorTraining
-from ..journal import journal_folder, note
+from ..journal import journal_folder, note, noted_job
 from ..store import code_digest, remove_leftovers, save_tensors
 from ..sweep.results import trusted_tensors
 
@@ -203,8 +202,6 @@ def train_generator(
         return done
     make = aligned.start if aligned else GeneratorTraining
     training = make(run, latents, targets, train, n_classes, device).begin()
-    told, start = told_of(run, store), time.time()
-    note('start', journal, **told)
-    store.finish(training, take_steps(training, store, save_every, progress, journal))
-    note('done', journal, seconds=time.time() - start, **told)
+    with noted_job(journal, **told_of(run, store)):
+        store.finish(training, take_steps(training, store, save_every, progress, journal))
     return store.result()

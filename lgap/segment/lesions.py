@@ -18,7 +18,7 @@ from ..autoencoders.encoded_views import EncodedViews
 from ..autoencoders.wrapper import Autoencoder
 from ..core import digest, require
 from ..data.benchmark import Benchmark, Fold
-from ..journal import journal_folder, note
+from ..journal import journal_folder, note, noted_job
 from .training import SegmentRun, train_segmenter
 from ..store import cached_tensors, code_digest
 from ..study.choices import check_last_apart, last_fold
@@ -150,12 +150,9 @@ def segmentation_job(
     run, facts = job.run, dict(key=job.run.key, label=job.run.label, kind='segmenter')
 
     def make():
-        note('start', journal, **facts)
         inputs = job.encoded.load_views(run.space, run.views)
-        with cpu_threads(1):
-            result = train_segmenter(run, inputs, job.masks, job.fold, device)
-        note('done', journal, **facts)
-        return result
+        with noted_job(journal, **facts), cpu_threads(1):
+            return train_segmenter(run, inputs, job.masks, job.fold, device)
 
     return cached_tensors(*result_file(run, folder), make)
 

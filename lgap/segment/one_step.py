@@ -17,7 +17,7 @@ import torch
 
 from ..core import digest, lookup, require
 from ..data.benchmark import Fold
-from ..journal import note
+from ..journal import noted_job
 from .codes import decode_masks, encode_masks
 from .denoiser import STEPS, many_passes, one_pass, schedule_levels
 from lgap.segment.denoising import (
@@ -99,11 +99,8 @@ def denoiser_job(
     facts = dict(key=digest(meta), label=job.run.label, kind='mask denoiser')
 
     def make():
-        note('start', journal, **facts)
-        with cpu_threads(1):
-            weights = train_denoiser(job.run, job.material, ae, device)
-        note('done', journal, **facts)
-        return weights
+        with noted_job(journal, **facts), cpu_threads(1):
+            return train_denoiser(job.run, job.material, ae, device)
 
     return cached_tensors(Path(folder) / f'denoiser-{digest(meta)}.safetensors', meta, make)
 

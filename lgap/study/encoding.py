@@ -7,7 +7,6 @@ __all__ = ['study_benchmark', 'study_autoencoders', 'cached_pixels', 'how_encode
            'missing_shards', 'encode_on_cluster']
 
 # %% ../../nbs/study/03_encoding.ipynb #c870bc14
-import time
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,7 +20,7 @@ from ..autoencoders.wrapper import Autoencoder
 from ..core import find_path, pick_device, require
 from ..data.benchmark import Benchmark
 from ..data.sources import load_benchmark
-from ..journal import journal_folder, new_journal, note
+from ..journal import journal_folder, new_journal, note, noted_job
 from .study import Study, short_name
 from ..sweep.progress import progress_bar
 from ..sweep.workers import Failed, map_jobs
@@ -120,10 +119,8 @@ def encode_shard(
     "Encode one shard into the cache."
     label = f'encode {Path(name).stem} {short_name(autoencoder)} {start}'
     facts = dict(key=f'{name} {autoencoder} {start}', label=label, kind=f'encode {autoencoder}')
-    begin = time.time()
-    note('start', journal, **facts)
-    _shards(study, name, autoencoder, only=[start])
-    note('done', journal, seconds=time.time() - begin, **facts)
+    with noted_job(journal, **facts):
+        _shards(study, name, autoencoder, only=[start])
     return start
 
 # %% ../../nbs/study/03_encoding.ipynb #6feaca56

@@ -7,7 +7,6 @@ __all__ = ['Task', 'space_tensor', 'read_ancestors', 'run_kind', 'run_facts', 't
            'missing_tasks', 'SweepError', 'train_missing', 'run_sweep']
 
 # %% ../../nbs/sweep/03_sweep.ipynb #2b6de68e
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,11 +19,11 @@ from ..classifiers.losses import Teacher
 from ..classifiers.run import Run
 from ..classifiers.training import train_run
 from ..core import InputError, require
-from ..journal import journal_folder, new_journal, note
+from ..journal import journal_folder, new_journal, note, noted_job
 from ..store import file_digest, load_tensors
 from .progress import progress_bar
 from .results import Store
-from .workers import Failed, Machine, cpu_threads, map_jobs, reason_of
+from .workers import Failed, Machine, cpu_threads, map_jobs
 
 # %% ../../nbs/sweep/03_sweep.ipynb #a7a0d5d4
 @dataclass
@@ -143,15 +142,9 @@ def run_task(
     journal: str | None = None,  # folder; None for the journal of the running command
 ) -> dict:  # metrics
     "`train_task`, with its start and its end in the journal."
-    facts, start = run_facts(task.run), time.time()
-    note('start', journal, **facts)
-    try:
+    with noted_job(journal, **run_facts(task.run)) as more:
         metrics = train_task(task, store, device, keep)
-    except Exception as error:
-        note('failed', journal, reason=reason_of(error), **facts)
-        raise
-    score, seconds = metrics['balanced_accuracy'], time.time() - start
-    note('done', journal, seconds=seconds, balanced_accuracy=score, **facts)
+        more['balanced_accuracy'] = metrics['balanced_accuracy']
     return metrics
 
 # %% ../../nbs/sweep/03_sweep.ipynb #771522d1
