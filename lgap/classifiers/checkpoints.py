@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 
+from .batches import input_scale
 from .film import check_sigmas
 from .losses import logit_scale
 from .network import build
@@ -80,7 +81,7 @@ def standardise(
     raw: torch.Tensor,  # latents as the autoencoder gives them [B, C, h, w]
 ) -> torch.Tensor:  # [B, C, h, w]
     "Latents with mean 0 and standard deviation 0.5 in each channel of the training images."
-    return (raw - self.mean) * (0.5 / self.std)
+    return (raw - self.mean) * input_scale(self.std, True)
 
 
 @patch
@@ -89,7 +90,7 @@ def raw(
     z: torch.Tensor,  # standardised latents [B, C, h, w]
 ) -> torch.Tensor:  # [B, C, h, w]
     "The inverse of `standardise`."
-    return z * (self.std / 0.5) + self.mean
+    return z / input_scale(self.std, True) + self.mean
 
 # %% ../../nbs/classifiers/09_checkpoints.ipynb #c177c1d4
 def rms_range(
@@ -110,7 +111,7 @@ def classifier_of(
     "The classifier of a finished run; raises `InputError` unless it reads latents."
     require(run.space == 'latent', f'{run.label} is no classifier of latents.')
     mean, std = (torch.as_tensor(one, dtype=torch.float32) for one in done['stats'])
-    z = (latents.float() - mean.view(1, -1, 1, 1)) * (0.5 / std.view(1, -1, 1, 1))
+    z = (latents.float() - mean.view(1, -1, 1, 1)) * input_scale(std, True).view(1, -1, 1, 1)
     config = ClassifierConfig(
         classes=tuple(classes),
         autoencoder=run.autoencoder,

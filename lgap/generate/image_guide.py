@@ -12,6 +12,7 @@ from torch import nn
 
 from ..autoencoders.registry import autoencoder_id
 from ..autoencoders.wrapper import Autoencoder, fit_channels
+from ..classifiers.batches import input_scale
 from ..classifiers.losses import logit_scale
 from ..classifiers.network import build
 from ..classifiers.run import Run
@@ -37,7 +38,7 @@ class ImageClassifier(nn.Module):
         self.net = build(run, shape[0], len(self.classes), shape[1])
         self.net.load_state_dict(done['state'])
         mean, std = (torch.as_tensor(one, dtype=torch.float32) for one in done['stats'])
-        scale = (0.5 if run.views else 1.0) / std
+        scale = input_scale(std, run.views > 0)
         self.register_buffer('mean', mean.view(1, -1, 1, 1))
         self.register_buffer('scale', scale.view(1, -1, 1, 1))
         self.factor = logit_scale(run.loss)
