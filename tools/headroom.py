@@ -5,7 +5,7 @@ real ones is at its ceiling, nothing can help, and the table could not tell. So 
 images is chosen here, on real images alone: of the numbers tried, the largest at which as many new
 real ones (Table 6's oracle, R+new) add at least 3 points of balanced accuracy. Patients are those
 of the judge's hospital, whom Table 6 never asks; no generator is trained. Rows go to
-tools/headroom.csv, as does what the rule says.
+tools/headroom.csv, beside those of other benchmarks and numbers.
 
     python tools/headroom.py                       # phantom-ct, reconstructions of flux2-mini
     python tools/headroom.py --numbers 150,300     # other numbers of real images
