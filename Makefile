@@ -1,6 +1,6 @@
 # make reproduce   set up .venv if needed, run the demo study, write figures/demo/
 # make test        set up .venv if needed, run the tests that a change needs: all but the long ones
-# make test-all    all tests, as CI does: with lessons 2 to 6, killed studies, the site in a browser, all of twenty seconds or more
+# make test-all    all tests, as CI does: with lessons 2 to 6, killed studies, the site in a browser, all of 15 s or more
 # make docs        set up .venv if needed, build the site of the notebooks in _docs/; nothing is run
 # make slides      a lecture as a PDF in _docs/, made of figures that the notebooks show
 # LOCKED=yes       install the versions of constraints.txt, with which the tests passed

@@ -8,10 +8,14 @@ from conftest import ROOT, long_ones
 
 ELSEWHERE = ('paper', 'lessons')  # tests of their own
 LONG = {
+    'generate/08d_realism.ipynb',
+    'generate/12_doses.ipynb',
     'measure/06_diagnostics.ipynb',
     'measure/08_efficiency.ipynb',
+    'study/04_parts.ipynb',
     'study/12_diagnosed.ipynb',
     'sweep/01_workers.ipynb',
+    'sweep/03_sweep.ipynb',
 }
 NOTEBOOKS = sorted(
     path.relative_to(ROOT / 'nbs').as_posix()

@@ -244,6 +244,7 @@ def channel_rank(folder: Path) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
+@pytest.mark.long
 def test_efficiency_is_measured_once(smoked, tmp_path):
     files = smoked('table4_efficiency')
     measured = {p: p.stat().st_mtime_ns for p in (smoked.cache / 'efficiency').glob('*.json')}

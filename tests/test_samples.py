@@ -113,6 +113,7 @@ def test_figure_9_has_every_share(smoked):
     assert list(grown.images) == [round(240 * 1.2), round(240 * 1.8)]
 
 
+@pytest.mark.long
 def test_figure_10_has_every_dose(smoked):
     table, slopes = smoked.csv('fig10_doses'), smoked.csv('fig10_doses', 'fig10_slopes')
     assert list(table.scramble) == ['identity', 'permute-100', 'couple-2']

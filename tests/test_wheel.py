@@ -39,6 +39,7 @@ def outside(root, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_wheel_works_without_the_checkout(outside):
     "Drawn images, embedded weights; and one sentence about the notebooks."
     settings = os.environ | dict(PYTHONPATH=str(outside / 'site'))
