@@ -168,13 +168,24 @@ FOLDER_CLASSES = (
 )
 
 
+def _unfolded_shape(config: dict) -> tuple[int, int]:
+    "What the config.json of an unfolded autoencoder says; `InputError` where it says nothing."
+    shape = config.get('factor'), config.get('channels')
+    require(
+        all(isinstance(value, int) and value > 0 for value in shape),
+        f'The config.json of an unfolded autoencoder holds factor {shape[0]} and channels '
+        f'{shape[1]}, not whole numbers above 0; write the folder again with lgap_remedy.',
+    )
+    return shape
+
+
 def latent_shape(
     config: dict,  # content of a config.json
 ) -> tuple[int, int]:  # factor, channels
     "Factor and channels of a diffusers autoencoder; raises `InputError` for an unknown class."
     check_choice(config.get('_class_name'), (*FOLDER_CLASSES, UNFOLDED), 'autoencoder class')
     if config['_class_name'] == UNFOLDED:
-        return config['factor'], config['channels']
+        return _unfolded_shape(config)
     with torch.device('meta'):
         net = diffusers_class(config['_class_name']).from_config(config)
         image = torch.zeros(1, config.get('in_channels', 3), 64, 64)
