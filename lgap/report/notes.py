@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..autoencoders.null import null_specs
 from ..autoencoders.registry import known_specs
-from ..data.phantom_benchmarks import every_phantom
+from ..data.sources import phantom_names
 from ..study.study import Study
 
 # %% ../../nbs/report/01c_notes.ipynb #a735d289
@@ -22,7 +22,7 @@ def images_note(
     benchmarks: list[str],  # names or paths, as in a study
 ) -> str:
     "Drawn images, real images, or both."
-    kinds = {name in [*every_phantom(), 'phantom-polyp'] for name in benchmarks}
+    kinds = {name in phantom_names() for name in benchmarks}
     return DRAWN[kinds.pop()] if len(kinds) == 1 else 'drawn and real images'
 
 
