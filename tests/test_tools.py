@@ -10,7 +10,7 @@ from conftest import load_tool
 from lgap.core import InputError
 
 PAGES, SITE, BOOKS = load_tool('pages'), load_tool('site'), load_tool('notebooks')
-SLIDES, MUTATE = load_tool('slides'), load_tool('mutate')
+SLIDES = load_tool('slides')
 NEW = nbformat.v4
 PNG = (
     'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJg'
@@ -275,20 +275,3 @@ def test_a_slide_without_its_figure_is_refused(checkout):
     assert SLIDES.picture_of(nbs, SLIDES.Slide('data/00_a', 0, 'A', ['b'])).startswith(b'\x89PNG')
     with pytest.raises(InputError, match='shows 1 figure'):
         SLIDES.picture_of(nbs, SLIDES.Slide('data/00_a', 1, 'A', ['b']))
-
-
-def test_a_notebook_that_fails_unchanged_notices_nothing(monkeypatch):
-    "It would fail with any change."
-    change = MUTATE.Mutation('a line', 'data/00_a', 'x = 1', 'x = 2', ('data/01_b',))
-    failures = {'data/00_a': '', 'data/01_b': 'KeyError: 3'}
-    monkeypatch.setattr(MUTATE, 'COPIED', ())
-    monkeypatch.setattr(MUTATE, 'run_notebook', lambda copy, name: failures[name])
-    with pytest.raises(SystemExit, match=r'data/01_b fails without a change.*KeyError: 3'):
-        MUTATE.check_unchanged([change])
-    failures['data/01_b'] = ''
-    MUTATE.check_unchanged([change])
-
-
-def test_the_last_line_of_a_failure():
-    said = 'Traceback\n  assert x\nAssertionError: 1 is not 2\n\n\nnbdev Tests Failed On:\n====\na'
-    assert MUTATE.last_line(said) == 'AssertionError: 1 is not 2'

@@ -105,8 +105,8 @@ MUTATIONS = [
     Mutation(
         'latents are scaled to half a standard deviation',
         'classifiers/05_batches',
-        'scale = (0.5 if self.latent else 1.0) / self.std',
-        'scale = (1.0 if self.latent else 1.0) / self.std',
+        'return (DEVIATION if as_latents else 1.0) / std',
+        'return (1.0 if as_latents else 1.0) / std',
     ),
     Mutation(
         'range of the PSNR',
