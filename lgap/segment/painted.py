@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Scene', 'lit', 'place_lesion', 'make_scenes', 'asked_holes', 'Painter', 'as_decoded', 'train_painter', 'lesion_judge',
-           'judged_masks', 'contrasts', 'word_effect']
+           'judged_masks', 'near_lesions', 'contrasts', 'word_effect']
 
 # %% ../../nbs/segment/12_painted.ipynb #932ec8ac
 import contextlib
@@ -20,6 +20,7 @@ from ..autoencoders.wrapper import Autoencoder, decode, encode
 from ..core import InputError, digest, require
 from ..data.benchmark import Fold, byte_images
 from ..generate.samplers import METHODS, Sampler, start_noise
+from ..measure.bootstrap import mean_replicates
 from .codes import Standard
 from .holes import Move, hole_cells, lesion_hole, moved_mask, paste, with_hole
 from lgap.segment.inpainting import (
@@ -205,6 +206,15 @@ def judged_masks(
         found.append(net(part.to(scale.device).float() * scale + shift).cpu() > 0)
     return torch.cat(found).numpy()
 
+# %% ../../nbs/segment/12_painted.ipynb #a8511ddd
+def near_lesions(
+    asked: np.ndarray,  # the new lesions, bool [N, H, W]
+    labels: np.ndarray,  # with what the backgrounds still show, bool [N, H, W]
+) -> np.ndarray:  # bool [N, H, W]
+    "The new lesion and eight pixels around it, without the lesions of the background."
+    near = np.stack([binary_dilation(mask, iterations=8) for mask in asked])
+    return near & ~(labels & ~asked)
+
 # %% ../../nbs/segment/12_painted.ipynb #6267eeb6
 def contrasts(
     images: torch.Tensor,  # uint8 [N, C, H, W]
@@ -223,12 +233,11 @@ def word_effect(
     images: torch.Tensor,  # backgrounds, uint8 [N, C, H, W]
     asked: np.ndarray,  # bool [N, H, W]
     sentences: tuple[str, str],  # that differ in one word
+    groups: np.ndarray,  # patients of the backgrounds [N]
     n_boot: int = 2000,
     seed: int = 0,
 ) -> np.ndarray:  # grey levels: point, then replicates [1 + n_boot]
-    "Difference of contrast by two sentences, with the same holes and noise."
+    "Difference of contrast by two sentences, with the same holes and noise; patients are drawn."
     one, other = (painter.paint(images, asked, [text] * len(images), seed) for text in sentences)
     change = contrasts(one, asked) - contrasts(other, asked)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, len(change), (n_boot, len(change)))
-    return np.append(change.mean(), change[drawn].mean(1))
+    return mean_replicates(change, groups, n_boot, seed)
