@@ -20,7 +20,14 @@ from lgap.study.profiles import load_profile, profile_files
 LONG = {'bench_training', 'fig10_doses', 'table4_efficiency', 'train_autoencoders'}
 PAPER = {path.stem for path in (ROOT / 'nbs' / 'paper').glob('*.ipynb')}
 PROFILES = ['smoke', 'demo', 'full', 'long', 'published', 'real', 'medmnist', 'paper', 'h200']
-PROFILES += ['close', 'close_confirm', 'close_real', 'close_generate', 'close_tuned']
+PROFILES += [
+    'close',
+    'close_confirm',
+    'close_controls',
+    'close_real',
+    'close_generate',
+    'close_tuned',
+]
 PROFILES += ['generate', 'generate_curves', 'generate_lesions', 'generate_added']
 PROFILES += ['generate_real', 'generate_gpu']
 
