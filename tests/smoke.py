@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+import nbformat
 import pandas as pd
 from kernels import ADDRESS
 
@@ -153,3 +154,17 @@ def main_metric(df: pd.DataFrame) -> pd.DataFrame:
 def differ(one, other) -> float:
     "Largest difference of two columns, rows in order."
     return abs(pd.Series(one).to_numpy() - pd.Series(other).to_numpy()).max()
+
+
+def kinds_shown(executed: Path) -> set[str]:
+    "Kinds of the outputs in an executed notebook."
+    cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == 'code']
+    return {kind for cell in cells for output in cell.outputs for kind in output.get('data', {})}
+
+
+def plain_words(notebook: Path) -> str:
+    "What the cell under 'In plain words' shows; empty where it was not run."
+    cells = nbformat.read(notebook, 4).cells
+    (at,) = (k for k, cell in enumerate(cells) if cell.source == '## In plain words')
+    (shows,) = cells[at + 1].outputs or [{}]
+    return shows.get('data', {}).get('text/markdown', '')

@@ -4,15 +4,15 @@ import json
 import shutil
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 from conftest import ROOT, long_ones
-from smoke import CLOSE, MADE, differ, main_metric, run_smoke, shown
+from smoke import CLOSE, MADE, differ, kinds_shown, main_metric, plain_words, run_smoke, shown
 
 from lgap.core import InputError
 from lgap.journal import read_journal
 from lgap.report.plan import plan
+from lgap.report.words import unplain
 from lgap.store import load_tensors
 from lgap.study.methods import controls, methods
 from lgap.study.profiles import load_profile, profile_files
@@ -32,12 +32,6 @@ PROFILES += ['generate', 'generate_curves', 'generate_lesions', 'generate_added'
 PROFILES += ['generate_real', 'generate_gpu']
 
 
-def kinds_shown(executed: Path) -> set[str]:
-    "Kinds of the outputs in an executed notebook."
-    cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == 'code']
-    return {kind for cell in cells for output in cell.outputs for kind in output.get('data', {})}
-
-
 # Notebooks and profiles
 @pytest.mark.parametrize('name', long_ones(list(MADE), LONG))
 def test_smoke(name, smoked):
@@ -46,7 +40,15 @@ def test_smoke(name, smoked):
     assert {path.suffix for path in named} == MADE[name]
     assert {path.parent for path in files.values()} == {smoked.home / 'figures'}
     assert not [path for path in files.values() if path.stat().st_size <= 100]
-    assert shown(name) <= kinds_shown(smoked.home / 'runs' / f'{name}.ipynb')
+    executed = smoked.home / 'runs' / f'{name}.ipynb'
+    assert shown(name) <= kinds_shown(executed)
+    assert unplain(plain_words(executed)) == []
+
+
+@pytest.mark.parametrize('name', sorted(PAPER))
+def test_kept_words_are_plain(name):
+    said = plain_words(ROOT / 'nbs' / 'paper' / f'{name}.ipynb')
+    assert not said or unplain(said) == []
 
 
 def test_every_notebook_has_a_smoke_run():
