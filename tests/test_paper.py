@@ -98,7 +98,7 @@ def test_a_second_run_trains_nothing(smoked, tmp_path):
     assert 'output' in events and 'start' not in events
 
 
-@pytest.mark.parametrize('name', ['fig6_learning', 'fig7_diagnostics'])  # of several tables
+@pytest.mark.parametrize('name', ['fig6_learning', 'fig7_diagnostics', 'fig12_augmentation'])
 def test_a_figure_is_drawn_again(name, smoked, tmp_path):
     "From its tables alone: the same bytes, with a cache that stays empty."
     before, home = smoked(name), tmp_path / 'home'
