@@ -196,7 +196,8 @@ def _put_entry(folder: Path, name: str, entry: dict, env: dict, profile: str) ->
     except DamagedFile:
         record = dict(format=1, environments={}, notebooks={})
     old = record['notebooks'].get(name, {})
-    if all(old.get(key) == entry[key] for key in ('parameters', 'files')):
+    cleaner = old.get('changed') and not entry['changed']
+    if all(old.get(key) == entry[key] for key in ('parameters', 'files')) and not cleaner:
         return False
     record['profile'] = profile
     record['notebooks'][name] = entry
@@ -213,7 +214,7 @@ def write_record(
     entry: dict,  # of `make_entry`
     env: dict,  # of `make_entry`
     profile: str = '',
-) -> bool:  # False when the record stood: same parameters, same files
+) -> bool:  # False when the record stood: same parameters, same files, code as clean
     "Put a notebook's entry into the record of its results folder; other commands may do so, too."
     with locked(Path(folder) / 'record.json'):
         return _put_entry(folder, name, entry, env, profile)
