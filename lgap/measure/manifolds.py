@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from ..core import InputError, require
-from .bootstrap import stratified_weights
+from .bootstrap import mean_replicates
 from .distances import check_sets, check_targets, patient_codes
 
 # %% ../../nbs/measure/09a_manifolds.ipynb #8d985fdf
@@ -70,8 +70,7 @@ def mean_interval(
     require(len(values), 'mean_interval: no values; give at least one.')
     require(n_boot >= 1, f'mean_interval: n_boot is {n_boot}; at least 1 is needed.')
     code = patient_codes('mean_interval', groups, len(values))
-    weights = stratified_weights(code, 0 * code, n_boot, np.random.default_rng(seed))
-    replicates = weights @ values / weights.sum(1)
+    replicates = mean_replicates(values, code, n_boot, seed)[1:]
     lo, hi = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
     return float(values.mean()), float(lo), float(hi)
 
